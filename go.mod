@@ -1,0 +1,3 @@
+module depeer
+
+go 1.26
