@@ -1,0 +1,109 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Hoster is an entity on the watchlist: a set of AS numbers and prefixes that
+// belonged to it between two dates.
+type Hoster struct {
+	ID             string         `yaml:"id" json:"id"`     // [a-z0-9-]{1,32}; used in subjects and URLs
+	Name           string         `yaml:"name" json:"name"` // on screen; ID where empty
+	ASNs           []uint32       `yaml:"asns" json:"asns"`
+	Prefixes       []netip.Prefix `yaml:"prefixes" json:"prefixes,omitempty"`               // learned from what ASNs originate, beside these
+	Upstreams      []uint32       `yaml:"upstreams" json:"upstreams,omitempty"`             // learned from the baseline, beside these
+	AllowedOrigins []uint32       `yaml:"allowed_origins" json:"allowed_origins,omitempty"` // origins that raise no origin.new
+	Valid          Validity       `yaml:"valid" json:"valid,omitzero"`
+	Tags           []string       `yaml:"tags" json:"tags,omitempty"`
+}
+
+// Validity bounds the time in which the resources belonged to the hoster: AS
+// numbers and prefixes are re-issued, and then the alarm is about somebody else.
+// A zero time is no bound. To is a whole day when it was given as one.
+type Validity struct {
+	From time.Time `yaml:"from" json:"from,omitzero"`
+	To   time.Time `yaml:"to" json:"to,omitzero"` // exclusive
+}
+
+// Holds reports whether at lies within the validity.
+func (v Validity) Holds(at time.Time) bool {
+	return (v.From.IsZero() || !at.Before(v.From)) && (v.To.IsZero() || at.Before(v.To))
+}
+
+// Title is the hoster's name on a screen.
+func (h *Hoster) Title() string {
+	if h.Name != "" {
+		return h.Name
+	}
+	return h.ID
+}
+
+// Watchlist is what is watched.
+type Watchlist struct {
+	Hosters []Hoster
+}
+
+var hosterID = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// Validate reports every fault of the watchlist, each with its path and value.
+func (w *Watchlist) Validate() error {
+	var errs []error
+	fault := func(i int, field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("hosters[%d].%s: %s", i, field, fmt.Sprintf(format, args...)))
+	}
+	ids := map[string]int{}
+	owner := map[uint32]int{}
+	for i := range w.Hosters {
+		h := &w.Hosters[i]
+		if !hosterID.MatchString(h.ID) {
+			fault(i, "id", "%q must match [a-z0-9-]{1,32}", h.ID)
+		} else if j, ok := ids[h.ID]; ok {
+			fault(i, "id", "%q is already hosters[%d]", h.ID, j)
+		} else {
+			ids[h.ID] = i
+		}
+		if len(h.ASNs) == 0 && len(h.Prefixes) == 0 {
+			fault(i, "asns", "a hoster needs at least one AS number or prefix")
+		}
+		for k, a := range h.ASNs {
+			j, taken := owner[a]
+			switch {
+			case a == 0 || a == 23456:
+				fault(i, fmt.Sprintf("asns[%d]", k), "%d can be nobody's (RFC 7607, RFC 6793)", a)
+			case taken && w.Hosters[j].ID == h.ID:
+				fault(i, fmt.Sprintf("asns[%d]", k), "%d is listed twice", a)
+			case taken && overlap(w.Hosters[j].Valid, h.Valid):
+				fault(i, fmt.Sprintf("asns[%d]", k), "%d belongs to hosters[%d] (%s) at the same time", a, j, w.Hosters[j].ID)
+			default:
+				owner[a] = i
+			}
+		}
+		for k, p := range h.Prefixes {
+			if !p.IsValid() {
+				fault(i, fmt.Sprintf("prefixes[%d]", k), "no prefix")
+			} else if p != p.Masked() {
+				fault(i, fmt.Sprintf("prefixes[%d]", k), "%s has bits beyond its length (did you mean %s?)", p, p.Masked())
+			} else if p.Bits() == 0 {
+				fault(i, fmt.Sprintf("prefixes[%d]", k), "%s would watch the whole Internet", p)
+			}
+		}
+		for k, u := range h.Upstreams {
+			if slices.Contains(h.ASNs, u) {
+				fault(i, fmt.Sprintf("upstreams[%d]", k), "%d is the hoster's own AS", u)
+			}
+		}
+		if !h.Valid.From.IsZero() && !h.Valid.To.IsZero() && !h.Valid.From.Before(h.Valid.To) {
+			fault(i, "valid", "from %s is not before to %s", h.Valid.From.Format(time.DateOnly), h.Valid.To.Format(time.DateOnly))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func overlap(a, b Validity) bool {
+	return (a.To.IsZero() || b.From.IsZero() || b.From.Before(a.To)) && (b.To.IsZero() || a.From.IsZero() || a.From.Before(b.To))
+}
