@@ -80,9 +80,9 @@ type Event struct {
 	Source          string         `json:"source,omitempty"`
 	Collector       string         `json:"collector,omitempty"`
 	PeersLost       int            `json:"peers_lost,omitempty"`
-	Zombies         []string       `json:"zombies,omitempty"`        // peers left out because they are stuck
+	Zombies         []string       `json:"zombies,omitempty"`          // peers left out because they are stuck
 	UpstreamFailing bool           `json:"upstream_failing,omitempty"` // its reference networks went too
-	Evidence        []Evidence     `json:"evidence"`                 // at most [maxEvidence]
+	Evidence        []Evidence     `json:"evidence"`                   // at most [maxEvidence]
 }
 
 const (
