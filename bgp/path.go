@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,4 +128,36 @@ func (p Path) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes: numbers are one AS_SEQUENCE, an
+// array among them is an AS_SET. What MarshalJSON cannot say (confederation
+// segments, where one sequence ends and the next begins) does not come back.
+func (p *Path) UnmarshalJSON(data []byte) error {
+	var hops []json.RawMessage
+	if err := json.Unmarshal(data, &hops); err != nil {
+		return err
+	}
+	var out Path
+	for _, h := range hops {
+		if len(h) > 0 && h[0] == '[' {
+			var set []uint32
+			if err := json.Unmarshal(h, &set); err != nil {
+				return err
+			}
+			out = append(out, Segment{Type: ASSet, ASNs: set})
+			continue
+		}
+		n, err := strconv.ParseUint(string(h), 10, 32)
+		if err != nil {
+			return fmt.Errorf("path: %s is no AS number", h)
+		}
+		if k := len(out); k == 0 || out[k-1].Type != ASSequence {
+			out = append(out, Segment{Type: ASSequence})
+		}
+		last := &out[len(out)-1]
+		last.ASNs = append(last.ASNs, uint32(n))
+	}
+	*p = out
+	return nil
 }
