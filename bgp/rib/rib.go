@@ -1,0 +1,710 @@
+// Package rib holds what each peer says right now: Apply turns updates into
+// changes of the table.
+//
+// It is pure: time comes with the updates, and with [Table.Advance]. Its
+// memory is bounded by what is fed to it (the watched routes), not by the
+// Internet's table.
+//
+// A table keeps apart what a peer said and what it was never heard to say. A
+// session that ends withdraws nothing: the peer leaves ([Left]) with all its
+// routes, and joins again ([Joined]) with the same routes when its next table
+// transfer is complete; only then what did not come back is a change. A newer
+// word is never overwritten by an older one of the same peer and prefix. A dump
+// (TableStart ... TableEnd) corrects the table, except where an update is newer
+// than [Backlog] before the dump.
+package rib
+
+import (
+	"math/bits"
+	"net/netip"
+	"slices"
+	"time"
+
+	"depeer/bgp"
+)
+
+// State is what we know of a peer's table.
+type State uint8
+
+// The states of a peer. Only an Up peer is eligible for any judgement.
+const (
+	Unknown State = iota // nothing consistent was heard
+	Syncing              // a table transfer is under way
+	Up                   // its table is what we hold
+	Stale                // it used to speak and does not any more
+	Down                 // its session is lost
+)
+
+var stateNames = [...]string{"unknown", "syncing", "up", "stale", "down"}
+
+func (s State) String() string { return stateNames[s] }
+
+const (
+	// Backlog is how long before a dump an update still beats it: collectors
+	// take that long to write a table (BGPView: RT_RIB_BACKLOG_TIME).
+	Backlog = 60 * time.Second
+	// staleAfter is how long a peer that spoke in nearly every minute may be silent.
+	staleAfter = time.Hour
+	// syncLimit ends a table transfer that never grows calm.
+	syncLimit = 30 * time.Minute
+	// A peer that announces so much within a few minutes, and withdraws nearly
+	// nothing, re-sends its table although nobody recorded the reset (the idea
+	// of minimum collection time, Zhang et al. 2005).
+	transferRoutes = 100_000
+	transferSpan   = 3 * time.Minute
+	// fullFeed is the part of the largest table from which a peer counts as full-feed.
+	fullFeed = 0.5
+)
+
+// Peer is a vantage point and what we know of its table.
+type Peer struct {
+	bgp.Peer
+	Index int   // dense, from 0, in order of first appearance
+	State State // changed by Table only
+	Since int64 // of the state, Unix nanoseconds
+	Cause bgp.Cause
+
+	Complete [2]bool // by family (0 IPv4, 1 IPv6): the table was transferred or dumped whole, silence is knowledge
+	Routes   [2]int  // by family: size of the table, 0 where unknown
+
+	sync      [2]map[netip.Prefix]said // routes said during the transfer or the dump, by family
+	pending   [2]bool                  // by family: the transfer has not ended
+	begun     int64                    // start of the transfer, Unix nanoseconds
+	dump      [2]int64                 // time of the dump being read, 0 when none
+	joined    bool                     // its routes are counted
+	known     bool                     // it was Up before: what a transfer does not bring back is lost
+	lastBulk  int64                    // end of the last minute of a transfer that was busy
+	busiest   uint64                   // announcements in the busiest minute of the transfer
+	lastHeard int64                    // Unix nanoseconds
+	minutes   uint64                   // bit i: it spoke i minutes before lastHeard's
+	heardFor  int                      // minutes since it was first heard, at most 64
+	window    []heard                  // for the detection of unrecorded transfers
+	resent    int64                    // start of an unrecorded transfer, Unix nanoseconds, 0 when none
+}
+
+type heard struct {
+	at        int64
+	announced uint64
+	withdrawn uint64
+}
+
+type said struct {
+	at   int64
+	node *Node
+	id   uint32
+}
+
+// Eligible reports whether the peer's routes count.
+func (p *Peer) Eligible() bool { return p.State == Up }
+
+// LastHeard is when the peer last spoke, watched or not.
+func (p *Peer) LastHeard() time.Time { return time.Unix(0, p.lastHeard).UTC() }
+
+// Node is a path as the table shares it between routes. Tag belongs to the
+// table's user, who may keep there what it computed from the path.
+type Node struct {
+	Path bgp.Path
+	Tag  any
+	mark bool
+}
+
+// Slot is what one peer says of one prefix.
+type Slot struct {
+	Node     *Node   // nil: it holds no route
+	More     []Extra // further routes of an ADD-PATH peer
+	At       int64   // Unix nanoseconds of its last word on it
+	LastHeld int64   // when it last held a route, 0 for never
+	id       uint32  // ADD-PATH identifier of Node
+	Known    bool    // it ever spoke of it
+	Zombie   bool    // set by the table's user: stuck, left out until it speaks again
+}
+
+// Extra is a further route of an ADD-PATH peer (RFC 7911).
+type Extra struct {
+	ID   uint32
+	Node *Node
+}
+
+// Entry is one prefix and what each peer says of it.
+type Entry struct {
+	Prefix netip.Prefix
+	Slots  []Slot // by Peer.Index; may be shorter than the number of peers
+	Tag    any    // belongs to the table's user
+}
+
+// Slot is what the peer says of the prefix; nil where it never spoke of it.
+func (e *Entry) Slot(p *Peer) *Slot {
+	if p.Index >= len(e.Slots) || !e.Slots[p.Index].Known {
+		return nil
+	}
+	return &e.Slots[p.Index]
+}
+
+// What says what a [Change] is.
+type What uint8
+
+// The kinds of changes.
+const (
+	Said    What = iota + 1 // the peer changed its word on a prefix
+	Learned                 // a dump told us what the peer had been holding all along: knowledge, no change
+	Left                    // the peer's routes count no more
+	Joined                  // the peer's routes count (again), as they are in the table
+)
+
+// Change is a change of the table. Old and New are the routes before and after;
+// nil is none. For Left and Joined only Peer is set.
+type Change struct {
+	What  What
+	At    time.Time
+	Peer  *Peer
+	Entry *Entry
+	Old   Slot // as it was
+	First bool // Said: the peer had never spoken of this prefix before
+}
+
+// Table is the routes of all peers. Not safe for concurrent use.
+type Table struct {
+	// SyncQuiet ends a table transfer without End-of-RIB: the peer has been calm this long.
+	SyncQuiet time.Duration
+
+	peers   map[bgp.Peer]*Peer
+	order   []*Peer
+	entries map[netip.Prefix]*Entry
+	nodes   map[string]*Node
+	sweepAt int
+	most    [2]int // by family: the largest table of any peer
+	key     []byte
+	syncing map[*Peer]struct{}
+
+	Late      uint64 // updates older than what was known: ignored
+	Transfers uint64 // table transfers found without a recorded reset
+}
+
+// New makes an empty table.
+func New(syncQuiet time.Duration) *Table {
+	return &Table{SyncQuiet: syncQuiet, peers: map[bgp.Peer]*Peer{}, entries: map[netip.Prefix]*Entry{},
+		nodes: map[string]*Node{}, sweepAt: 1 << 14, syncing: map[*Peer]struct{}{}}
+}
+
+// Peers lists the peers in order of first appearance.
+func (t *Table) Peers() []*Peer { return t.order }
+
+// Entry is what is known of a prefix, nil where nothing is.
+func (t *Table) Entry(p netip.Prefix) *Entry { return t.entries[p] }
+
+// Entries calls f for every prefix, in no order.
+func (t *Table) Entries(f func(*Entry)) {
+	for _, e := range t.entries {
+		f(e)
+	}
+}
+
+// FullFeed reports whether the peer's table of the family is of the size of a
+// full table: at least half of the largest that any peer has.
+func (t *Table) FullFeed(p *Peer, family int) bool {
+	if !p.Complete[family] {
+		return false
+	}
+	return float64(p.Routes[family]) >= fullFeed*float64(t.most[family])
+}
+
+// Family is the index of a prefix's address family: 0 for IPv4, 1 for IPv6.
+func Family(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return 0
+	}
+	return 1
+}
+
+func family(v6 bool) int {
+	if v6 {
+		return 1
+	}
+	return 0
+}
+
+// Apply takes in one update and calls emit for each change of the table, after
+// it was made.
+func (t *Table) Apply(u bgp.Update, emit func(Change)) {
+	p := t.peer(u.Peer)
+	at := u.At.UnixNano()
+	t.hear(p, at)
+	switch u.Kind {
+	case bgp.Announce, bgp.Withdraw:
+		t.word(p, u, at, emit)
+	case bgp.PeerDown:
+		if p.State != Down {
+			p.Cause = u.Cause
+			t.leave(p, Down, at, emit)
+		}
+	case bgp.PeerUp:
+		t.leave(p, Syncing, at, emit)
+		t.begin(p, at)
+	case bgp.EndOfRIB:
+		if f := family(u.V6); p.pending[f] {
+			t.complete(p, f, at, emit)
+		}
+	case bgp.TableStart:
+		f := family(u.V6)
+		p.dump[f], p.sync[f] = at, map[netip.Prefix]said{}
+	case bgp.TableRoute:
+		f := Family(u.Prefix)
+		if p.sync[f] == nil {
+			p.dump[f], p.sync[f] = at, map[netip.Prefix]said{}
+		}
+		t.collect(p, f, u, at)
+	case bgp.TableEnd, bgp.TableCut:
+		t.dumped(p, u, at, emit)
+	case bgp.Heard:
+		t.traffic(p, u, at, emit)
+	}
+}
+
+func (t *Table) peer(q bgp.Peer) *Peer {
+	p := t.peers[q]
+	if p == nil {
+		p = &Peer{Peer: q, Index: len(t.order)}
+		t.peers[q] = p
+		t.order = append(t.order, p)
+	}
+	return p
+}
+
+// word is an announcement or withdrawal.
+func (t *Table) word(p *Peer, u bgp.Update, at int64, emit func(Change)) {
+	switch p.State {
+	case Down:
+		// Nobody recorded that it is back; its table is not what it was.
+		t.begin(p, at)
+	case Unknown, Stale:
+		t.join(p, at, emit)
+	}
+	f := Family(u.Prefix)
+	if p.State == Syncing {
+		if u.Kind == bgp.Announce {
+			t.collect(p, f, u, at)
+		} else if p.sync[f] != nil {
+			delete(p.sync[f], u.Prefix)
+		}
+		return
+	}
+	e := t.entry(u.Prefix)
+	s := e.slot(p)
+	if s.Known && at < s.At {
+		t.Late++
+		return
+	}
+	if d := p.sync[f]; d != nil && p.dump[f] != 0 {
+		// Said while the dump is being read: it is newer than the dump's line.
+		delete(d, u.Prefix)
+	}
+	c := Change{What: Said, At: u.At, Peer: p, Entry: e, Old: *s, First: !s.Known}
+	s.Known, s.At, s.Zombie = true, at, false
+	if u.Kind == bgp.Announce {
+		s.set(u.PathID, t.node(u.Path))
+	} else {
+		s.unset(u.PathID)
+	}
+	if s.Node != nil || c.Old.Node != nil {
+		s.LastHeld = at
+	}
+	emit(c)
+}
+
+func (s *Slot) set(id uint32, n *Node) {
+	if s.Node == nil || s.id == id {
+		s.Node, s.id = n, id
+		return
+	}
+	s.More = slices.Clone(s.More) // Change.Old shares the old one
+	for i := range s.More {
+		if s.More[i].ID == id {
+			s.More[i].Node = n
+			return
+		}
+	}
+	s.More = append(s.More, Extra{id, n})
+}
+
+func (s *Slot) unset(id uint32) {
+	if s.Node == nil {
+		return
+	}
+	if s.id == id {
+		s.Node = nil
+		if len(s.More) > 0 {
+			s.Node, s.id = s.More[0].Node, s.More[0].ID
+			s.More = slices.Clone(s.More[1:])
+		}
+		return
+	}
+	s.More = slices.DeleteFunc(slices.Clone(s.More), func(x Extra) bool { return x.ID == id })
+}
+
+// collect keeps what is said during a transfer or read from a dump.
+func (t *Table) collect(p *Peer, f int, u bgp.Update, at int64) {
+	if p.sync[f] == nil {
+		p.sync[f] = map[netip.Prefix]said{}
+	}
+	p.sync[f][u.Prefix] = said{at: at, node: t.node(u.Path), id: u.PathID}
+	if p.State == Syncing {
+		p.lastBulk = max(p.lastBulk, at)
+	}
+}
+
+// begin starts a table transfer.
+func (t *Table) begin(p *Peer, at int64) {
+	p.State, p.Since, p.begun, p.lastBulk, p.busiest = Syncing, at, at, at, 0
+	p.pending = [2]bool{true, true}
+	p.sync = [2]map[netip.Prefix]said{{}, {}}
+	p.dump = [2]int64{}
+	t.syncing[p] = struct{}{}
+}
+
+// leave takes the peer's routes out of every count. They stay in the table.
+func (t *Table) leave(p *Peer, to State, at int64, emit func(Change)) {
+	delete(t.syncing, p)
+	p.pending, p.sync, p.dump, p.resent = [2]bool{}, [2]map[netip.Prefix]said{}, [2]int64{}, 0
+	was := p.joined
+	p.joined = false
+	p.State, p.Since = to, at
+	if was {
+		emit(Change{What: Left, At: time.Unix(0, at).UTC(), Peer: p})
+	}
+}
+
+// join counts the peer's routes.
+func (t *Table) join(p *Peer, at int64, emit func(Change)) {
+	p.State, p.Since, p.known = Up, at, true
+	if !p.joined {
+		p.joined = true
+		emit(Change{What: Joined, At: time.Unix(0, at).UTC(), Peer: p})
+	}
+}
+
+// complete ends the transfer of one family: what it did not bring is gone. The
+// peer is Up from the first family on; the other one's routes stand as they were
+// until its own transfer ends.
+func (t *Table) complete(p *Peer, f int, at int64, emit func(Change)) {
+	p.pending[f] = false
+	p.Complete[f] = true
+	if !p.pending[1-f] {
+		delete(t.syncing, p)
+	}
+	switch {
+	case p.joined:
+		t.compare(p, f, nil, p.begun, at, true, emit)
+	case !p.known:
+		t.fill(p, 0, emit)
+		t.fill(p, 1, emit)
+		t.join(p, at, emit)
+	default:
+		got := p.sync
+		p.sync = [2]map[netip.Prefix]said{}
+		t.join(p, at, emit)
+		for g := range got {
+			t.compare(p, g, got[g], p.begun, at, g == f, emit)
+		}
+	}
+}
+
+// fill puts the first table of a peer in place, before it joins.
+func (t *Table) fill(p *Peer, f int, emit func(Change)) {
+	for _, q := range sorted(p.sync[f]) {
+		x := p.sync[f][q]
+		e := t.entry(q)
+		s := e.slot(p)
+		c := Change{What: Learned, At: time.Unix(0, x.at).UTC(), Peer: p, Entry: e, Old: *s}
+		s.Known, s.At, s.LastHeld = true, x.at, x.at
+		s.set(x.id, x.node)
+		emit(c)
+	}
+	p.sync[f] = nil
+}
+
+// compare makes the peer's routes of a family be those of got. Words newer than
+// since stand. Where all is false, what got does not list is left alone.
+func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int64, all bool, emit func(Change)) {
+	var gone []netip.Prefix
+	if all {
+		for q, e := range t.entries {
+			if s := e.Slot(p); s != nil && s.Node != nil && Family(q) == f && s.At < since {
+				if _, ok := got[q]; !ok {
+					gone = append(gone, q)
+				}
+			}
+		}
+	}
+	slices.SortFunc(gone, comparePrefixes)
+	for _, q := range sorted(got) {
+		x := got[q]
+		e := t.entry(q)
+		s := e.slot(p)
+		if s.Known && s.At >= since && s.At > x.at {
+			continue
+		}
+		c := Change{What: Said, At: time.Unix(0, at).UTC(), Peer: p, Entry: e, Old: *s}
+		if !s.Known {
+			c.What = Learned
+		}
+		s.Known, s.At, s.LastHeld, s.Zombie = true, max(s.At, x.at), at, false
+		if s.Node == x.node && s.id == x.id {
+			continue
+		}
+		s.More = nil
+		s.Node, s.id = x.node, x.id
+		emit(c)
+	}
+	for _, q := range gone {
+		e := t.entries[q]
+		s := e.slot(p)
+		c := Change{What: Said, At: time.Unix(0, at).UTC(), Peer: p, Entry: e, Old: *s}
+		s.Node, s.More, s.At, s.LastHeld = nil, nil, at, at
+		emit(c)
+	}
+}
+
+// dumped takes in a dump that has ended.
+func (t *Table) dumped(p *Peer, u bgp.Update, at int64, emit func(Change)) {
+	f := family(u.V6)
+	if p.dump[f] == 0 {
+		return
+	}
+	whole := u.Kind == bgp.TableEnd
+	if whole {
+		p.Complete[f], p.Routes[f] = true, max(u.Heard.Routes, len(p.sync[f]))
+		t.most[f] = max(t.most[f], p.Routes[f])
+	}
+	begun := p.dump[f]
+	p.dump[f] = 0
+	got := p.sync[f]
+	p.sync[f] = nil
+	switch p.State {
+	case Up:
+		t.compare(p, f, got, begun-int64(Backlog), at, whole, emit)
+	case Unknown, Stale:
+		if !p.known {
+			p.sync[f] = got
+			t.fill(p, f, emit)
+			t.join(p, at, emit)
+			return
+		}
+		t.join(p, at, emit)
+		t.compare(p, f, got, begun-int64(Backlog), at, whole, emit)
+	case Down, Syncing:
+		// The collector wrote its table while the session was away: stale.
+	}
+}
+
+func sorted(m map[netip.Prefix]said) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(m))
+	for q := range m {
+		out = append(out, q)
+	}
+	slices.SortFunc(out, comparePrefixes)
+	return out
+}
+
+func comparePrefixes(a, b netip.Prefix) int {
+	if c := a.Addr().Compare(b.Addr()); c != 0 {
+		return c
+	}
+	return a.Bits() - b.Bits()
+}
+
+// hear notes that the peer spoke.
+func (t *Table) hear(p *Peer, at int64) {
+	if at <= p.lastHeard {
+		return
+	}
+	m := at / int64(time.Minute)
+	if p.lastHeard == 0 {
+		p.minutes, p.heardFor = 1, 1
+	} else if d := m - p.lastHeard/int64(time.Minute); d > 0 {
+		p.minutes = p.minutes<<min(uint64(d), 64) | 1
+		p.heardFor = int(min(int64(p.heardFor)+d, 64))
+	}
+	p.lastHeard = at
+}
+
+// Talkative reports whether a speaker that was heard in those minutes (bit i:
+// i minutes before the last) over so many minutes speaks in nearly every one, so
+// that its silence means something.
+func Talkative(minutes uint64, over int) bool {
+	return over >= 10 && bits.OnesCount64(minutes)*5 >= over*4
+}
+
+// traffic looks for a table transfer that nobody recorded, and for the end of one.
+func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
+	if p.State == Unknown || p.State == Stale {
+		t.join(p, at, emit)
+	}
+	h := heard{at, u.Heard.Announced, u.Heard.Withdrawn}
+	if n := len(p.window); n > 0 && p.window[n-1].announced > h.announced {
+		p.window = p.window[:0] // another source counts from anew
+	}
+	if p.State == Syncing && len(p.window) > 0 {
+		last := p.window[len(p.window)-1]
+		if n := h.announced - last.announced; n > 1000 && n*10 >= p.busiest {
+			p.busiest = max(p.busiest, n)
+			p.lastBulk = at
+		}
+	}
+	p.window = append(p.window, h)
+	for len(p.window) > 1 && at-p.window[1].at >= int64(transferSpan) {
+		p.window = slices.Delete(p.window, 0, 1)
+	}
+	first := p.window[0]
+	said, taken := h.announced-first.announced, h.withdrawn-first.withdrawn
+	limit := uint64(transferRoutes)
+	if n := p.Routes[0] + p.Routes[1]; n > 0 {
+		limit = uint64(max(n*6/10, 1000))
+	}
+	switch {
+	case p.State != Up:
+		p.resent = 0
+	case p.resent == 0 && said >= limit && taken*50 < said:
+		t.Transfers++
+		p.resent = first.at
+	case p.resent != 0 && said < limit/10:
+		t.forgetOlder(p, p.resent, at, emit)
+		p.resent = 0
+	}
+}
+
+// forgetOlder ends an unrecorded transfer: what the peer did not send again it
+// may or may not hold. That is not known any more, and no withdrawal.
+func (t *Table) forgetOlder(p *Peer, since, at int64, emit func(Change)) {
+	t.leave(p, Syncing, at, emit)
+	for _, e := range t.entries {
+		if s := e.Slot(p); s != nil && s.At < since {
+			*s = Slot{}
+		}
+	}
+	t.join(p, at, emit)
+}
+
+// Next is when [Table.Advance] has something to do, the zero time for never.
+func (t *Table) Next() time.Time {
+	var next int64
+	for p := range t.syncing {
+		if d := t.syncEnd(p); next == 0 || d < next {
+			next = d
+		}
+	}
+	if next == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, next).UTC()
+}
+
+func (t *Table) syncEnd(p *Peer) int64 {
+	return min(max(p.begun+2*int64(t.SyncQuiet), p.lastBulk+int64(t.SyncQuiet)), p.begun+int64(syncLimit))
+}
+
+// Advance ends what time ends: table transfers that have grown calm, peers that
+// fell silent.
+func (t *Table) Advance(now time.Time, emit func(Change)) {
+	at := now.UnixNano()
+	if len(t.syncing) > 0 {
+		for _, p := range t.order {
+			if _, ok := t.syncing[p]; ok && t.syncEnd(p) <= at {
+				for f, open := range p.pending {
+					if open {
+						t.complete(p, f, at, emit)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Silence marks as stale the peers that used to speak in nearly every minute
+// and have said nothing for an hour. It is to be asked about once a minute.
+func (t *Table) Silence(now time.Time, emit func(Change)) {
+	at := now.UnixNano()
+	for _, p := range t.order {
+		if p.State == Up && at-p.lastHeard >= int64(staleAfter) && Talkative(p.minutes, p.heardFor) {
+			t.leave(p, Stale, at, emit)
+		}
+	}
+}
+
+// MarkStale takes an Up peer out because its collector fell silent.
+func (t *Table) MarkStale(p *Peer, now time.Time, emit func(Change)) {
+	if p.State == Up {
+		t.leave(p, Stale, now.UnixNano(), emit)
+	}
+}
+
+func (t *Table) entry(q netip.Prefix) *Entry {
+	e := t.entries[q]
+	if e == nil {
+		e = &Entry{Prefix: q}
+		t.entries[q] = e
+	}
+	return e
+}
+
+// Forget drops a prefix that nobody watches any more.
+func (t *Table) Forget(q netip.Prefix) { delete(t.entries, q) }
+
+func (e *Entry) slot(p *Peer) *Slot {
+	for len(e.Slots) <= p.Index {
+		e.Slots = append(e.Slots, Slot{})
+	}
+	return &e.Slots[p.Index]
+}
+
+// node shares equal paths.
+func (t *Table) node(path bgp.Path) *Node {
+	k := t.key[:0]
+	for _, s := range path {
+		k = append(k, byte(s.Type), byte(len(s.ASNs)))
+		for _, a := range s.ASNs {
+			k = append(k, byte(a>>24), byte(a>>16), byte(a>>8), byte(a))
+		}
+	}
+	t.key = k
+	if n := t.nodes[string(k)]; n != nil {
+		return n
+	}
+	if len(t.nodes) >= t.sweepAt {
+		t.sweep()
+	}
+	n := &Node{Path: path}
+	t.nodes[string(k)] = n
+	return n
+}
+
+// sweep drops the paths that no route uses, so that memory follows the routes
+// and not the history.
+func (t *Table) sweep() {
+	mark := func(n *Node) {
+		if n != nil {
+			n.mark = true
+		}
+	}
+	for _, e := range t.entries {
+		for i := range e.Slots {
+			mark(e.Slots[i].Node)
+			for _, x := range e.Slots[i].More {
+				mark(x.Node)
+			}
+		}
+	}
+	for _, p := range t.order {
+		for f := range p.sync {
+			for _, x := range p.sync[f] {
+				mark(x.node)
+			}
+		}
+	}
+	for k, n := range t.nodes {
+		if !n.mark {
+			delete(t.nodes, k)
+		}
+		n.mark = false
+	}
+	t.sweepAt = max(1<<14, 2*len(t.nodes))
+}
