@@ -1,0 +1,238 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// A node is one value of the YAML text, kept as it was written: the decoder, not
+// YAML, knows that 1.10 is an AS number and 2008-12-31 a day.
+type node struct {
+	kind  nodeKind
+	line  int
+	text  string // scalar
+	keys  []key  // mapping
+	items []node // list; mapping: the value of the key with the same index
+}
+
+type key struct {
+	name string
+	line int
+}
+
+type nodeKind uint8
+
+const (
+	nothing nodeKind = iota // null, or nothing written after the key
+	scalar
+	list
+	mapping
+)
+
+func (k nodeKind) String() string {
+	return [...]string{"nothing", "a single value", "a list", "a mapping"}[k]
+}
+
+// get is the value of a mapping's key, nil without.
+func (n *node) get(name string) *node {
+	for i := range n.keys {
+		if n.keys[i].name == name {
+			return &n.items[i]
+		}
+	}
+	return nil
+}
+
+const (
+	maxConfig = 64 << 20 // bytes; a thousand hosters take 0.3 MB
+	maxDepth  = 100      // brackets within brackets; the deepest key takes 6
+)
+
+// parseTree reads one YAML document. Faults it can name are added to f; it
+// returns nil only where the text is not YAML at all.
+func parseTree(text []byte, f *faults) (root *node) {
+	if len(text) > maxConfig {
+		f.add(0, "", "more than %d MiB", maxConfig>>20)
+		return nil
+	}
+	// The parser recurses, and Go cannot recover from a stack that ran out.
+	if line := tooDeep(text); line > 0 {
+		f.add(line, "", "not YAML: more than %d levels", maxDepth)
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			f.add(0, "", "not YAML: the reader gave up (%v)", r)
+			root = nil
+		}
+	}()
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		var y yaml.Error
+		if errors.As(err, &y) {
+			f.add(lineOf(y.GetToken()), "", "not YAML: %s", y.GetMessage())
+		} else {
+			f.add(0, "", "not YAML: %v", err)
+		}
+		return nil
+	}
+	b := treeBuilder{faults: f}
+	out := &node{}
+	found := false
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if found {
+			f.add(lineOf(doc.Body.GetToken()), "", "a second document; one file holds one")
+			break
+		}
+		b.build(doc.Body, out)
+		found = true
+	}
+	return out
+}
+
+type treeBuilder struct{ faults *faults }
+
+func lineOf(t *token.Token) int {
+	if t == nil || t.Position == nil {
+		return 0
+	}
+	return t.Position.Line
+}
+
+// build turns YAML's nodes into ours.
+func (b *treeBuilder) build(from ast.Node, to *node) {
+	to.line = lineOf(from.GetToken())
+	switch n := from.(type) {
+	case *ast.NullNode:
+		to.kind = nothing
+	case *ast.StringNode:
+		to.kind, to.text = scalar, n.Value
+	case *ast.LiteralNode:
+		to.kind, to.text = scalar, n.Value.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		to.kind, to.text = scalar, from.GetToken().Value
+	case *ast.SequenceNode:
+		to.kind, to.items = list, make([]node, len(n.Values))
+		for i, v := range n.Values {
+			b.build(v, &to.items[i])
+		}
+	case *ast.MappingValueNode:
+		b.pairs([]*ast.MappingValueNode{n}, to)
+	case *ast.MappingNode:
+		b.pairs(n.Values, to)
+	case *ast.AnchorNode, *ast.AliasNode:
+		b.faults.add(to.line, "", "anchors and aliases (& and *) are not read here: write the value out")
+	case *ast.TagNode:
+		b.faults.add(to.line, "", "tags (!) are not read here")
+	default:
+		b.faults.add(to.line, "", "%s is not read here", strings.ToLower(from.Type().String()))
+	}
+}
+
+func (b *treeBuilder) pairs(from []*ast.MappingValueNode, to *node) {
+	to.kind = mapping
+	if len(from) > 0 {
+		to.line = lineOf(from[0].Key.GetToken())
+	}
+	seen := make(map[string]int, len(from))
+	for _, p := range from {
+		k := key{name: keyText(p.Key), line: lineOf(p.Key.GetToken())}
+		if _, merge := p.Key.(*ast.MergeKeyNode); merge {
+			b.faults.add(k.line, "", "merge keys (<<) are not read here: write the value out")
+			continue
+		}
+		if first, dup := seen[k.name]; dup {
+			b.faults.add(k.line, "", "%q is already given in line %d", k.name, first)
+			continue
+		}
+		seen[k.name] = k.line
+		to.keys = append(to.keys, k)
+		to.items = append(to.items, node{})
+		b.build(p.Value, &to.items[len(to.items)-1])
+	}
+}
+
+func keyText(k ast.MapKeyNode) string {
+	if s, ok := k.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return k.GetToken().Value
+}
+
+// tooDeep gives the line in which brackets, or dashes in one line, nest deeper
+// than maxDepth; 0 where they do not. It does not know about quotes: a text with
+// a hundred brackets that never close is refused, whatever it is.
+func tooDeep(text []byte) int {
+	line, open, dashes := 1, 0, 0
+	for i, c := range text {
+		switch c {
+		case '\n':
+			line, dashes = line+1, 0
+		case '[', '{':
+			open++
+		case ']', '}':
+			open = max(0, open-1)
+		case '-', '?', ':': // "- - - a" is a list in a list in a list; "----" is not
+			if i+1 < len(text) && (text[i+1] == ' ' || text[i+1] == '\t') {
+				dashes++
+			}
+		}
+		if open > maxDepth || dashes > maxDepth {
+			return line
+		}
+	}
+	return 0
+}
+
+// Fault is one thing that is wrong with a configuration.
+type Fault struct {
+	File string
+	Line int    // 0 where it has none
+	Path string // hosters[1].asns[0]; "" where the text itself is wrong
+	Text string
+}
+
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString(f.File)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, ":%d", f.Line)
+	}
+	b.WriteString(": ")
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
+	}
+	b.WriteString(f.Text)
+	return b.String()
+}
+
+// Faults is everything that is wrong with a configuration, by line.
+type Faults []Fault
+
+// Error is one line per fault.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i := range f {
+		lines[i] = f[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// faults collects.
+type faults struct {
+	file string
+	all  Faults
+}
+
+func (f *faults) add(line int, path, format string, args ...any) {
+	f.all = append(f.all, Fault{File: f.file, Line: line, Path: path, Text: fmt.Sprintf(format, args...)})
+}
