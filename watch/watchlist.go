@@ -35,6 +35,10 @@ func (v Validity) Holds(at time.Time) bool {
 	return (v.From.IsZero() || !at.Before(v.From)) && (v.To.IsZero() || at.Before(v.To))
 }
 
+// LastDay is the moment before To, which names the day that people mean by it:
+// what is valid to the end of 2008 ends with 2008-12-31.
+func (v Validity) LastDay() time.Time { return v.To.Add(-1) }
+
 // Title is the hoster's name on a screen.
 func (h *Hoster) Title() string {
 	if h.Name != "" {
@@ -57,7 +61,7 @@ func (w *Watchlist) Validate() error {
 		errs = append(errs, fmt.Errorf("hosters[%d].%s: %s", i, field, fmt.Sprintf(format, args...)))
 	}
 	ids := map[string]int{}
-	owner := map[uint32]int{}
+	owners := map[uint32][]int{} // the hosters of an AS number, one after the other
 	for i := range w.Hosters {
 		h := &w.Hosters[i]
 		if !hosterID.MatchString(h.ID) {
@@ -71,18 +75,24 @@ func (w *Watchlist) Validate() error {
 			fault(i, "asns", "a hoster needs at least one AS number or prefix")
 		}
 		for k, a := range h.ASNs {
-			j, taken := owner[a]
-			switch {
-			case a == 0 || a == 23456:
+			if a == 0 || a == 23456 {
 				fault(i, fmt.Sprintf("asns[%d]", k), "%d can be nobody's (RFC 7607, RFC 6793)", a)
-			case taken && w.Hosters[j].ID == h.ID:
-				fault(i, fmt.Sprintf("asns[%d]", k), "%d is listed twice", a)
-			case taken && overlap(w.Hosters[j].Valid, h.Valid):
-				fault(i, fmt.Sprintf("asns[%d]", k), "%d belongs to hosters[%d] (%s) at the same time", a, j, w.Hosters[j].ID)
-			default:
-				owner[a] = i
+				continue
 			}
+			others := owners[a]
+			if n := len(others); n > 0 && others[n-1] == i {
+				fault(i, fmt.Sprintf("asns[%d]", k), "%d is listed twice", a)
+				continue
+			}
+			for _, j := range others {
+				if overlap(w.Hosters[j].Valid, h.Valid) {
+					fault(i, fmt.Sprintf("asns[%d]", k), "%d belongs to hosters[%d] (%s) at the same time", a, j, w.Hosters[j].ID)
+					break
+				}
+			}
+			owners[a] = append(others, i)
 		}
+		listed := make(map[netip.Prefix]bool, len(h.Prefixes))
 		for k, p := range h.Prefixes {
 			if !p.IsValid() {
 				fault(i, fmt.Sprintf("prefixes[%d]", k), "no prefix")
@@ -90,7 +100,10 @@ func (w *Watchlist) Validate() error {
 				fault(i, fmt.Sprintf("prefixes[%d]", k), "%s has bits beyond its length (did you mean %s?)", p, p.Masked())
 			} else if p.Bits() == 0 {
 				fault(i, fmt.Sprintf("prefixes[%d]", k), "%s would watch the whole Internet", p)
+			} else if listed[p] {
+				fault(i, fmt.Sprintf("prefixes[%d]", k), "%s is listed twice", p)
 			}
+			listed[p] = true
 		}
 		for k, u := range h.Upstreams {
 			if slices.Contains(h.ASNs, u) {
@@ -98,7 +111,7 @@ func (w *Watchlist) Validate() error {
 			}
 		}
 		if !h.Valid.From.IsZero() && !h.Valid.To.IsZero() && !h.Valid.From.Before(h.Valid.To) {
-			fault(i, "valid", "from %s is not before to %s", h.Valid.From.Format(time.DateOnly), h.Valid.To.Format(time.DateOnly))
+			fault(i, "valid", "ends (%s) before it begins (%s)", h.Valid.LastDay().Format(time.DateOnly), h.Valid.From.Format(time.DateOnly))
 		}
 	}
 	return errors.Join(errs...)
