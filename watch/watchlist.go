@@ -85,7 +85,7 @@ func (w *Watchlist) Validate() error {
 				continue
 			}
 			for _, j := range others {
-				if overlap(w.Hosters[j].Valid, h.Valid) {
+				if w.Hosters[j].Valid.Overlaps(h.Valid) {
 					fault(i, fmt.Sprintf("asns[%d]", k), "%d belongs to hosters[%d] (%s) at the same time", a, j, w.Hosters[j].ID)
 					break
 				}
@@ -117,6 +117,7 @@ func (w *Watchlist) Validate() error {
 	return errors.Join(errs...)
 }
 
-func overlap(a, b Validity) bool {
-	return (a.To.IsZero() || b.From.IsZero() || b.From.Before(a.To)) && (b.To.IsZero() || a.From.IsZero() || a.From.Before(b.To))
+// Overlaps reports whether some moment lies within both.
+func (v Validity) Overlaps(w Validity) bool {
+	return (v.To.IsZero() || w.From.IsZero() || w.From.Before(v.To)) && (w.To.IsZero() || v.From.IsZero() || v.From.Before(w.To))
 }

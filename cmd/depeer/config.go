@@ -32,22 +32,32 @@ func (c *Config) Watchlist() *watch.Watchlist { return &watch.Watchlist{Hosters:
 
 // later names the sections of the configuration that this version accepts and
 // does not act upon, so that one file serves it and its successors.
-var later = []string{"watchlists", "sightings", "timeline", "notify", "web"}
+var later = []string{"bus", "watchlists", "sightings", "timeline", "notify", "web"}
 
 // LoadConfig reads and validates a configuration file. What is wrong with it
 // comes back as [Faults], all together, by line. Relative paths within the file
 // are relative to the working directory.
 func LoadConfig(path string) (*Config, error) {
+	return configReader{env: os.LookupEnv, readFile: os.ReadFile}.load(path)
+}
+
+// configReader is what a configuration is read with.
+type configReader struct {
+	env      func(name string) (string, bool)  // for ${NAME}
+	readFile func(path string) ([]byte, error) // for file:/path
+	only     string                            // the one section to read; all where empty
+}
+
+func (r configReader) load(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return parseConfig(filepath.Base(path), text, os.LookupEnv, os.ReadFile)
+	return r.parse(filepath.Base(path), text)
 }
 
-// parseConfig is LoadConfig without the file system: env and readFile stand for
-// ${NAME} and file:/path.
-func parseConfig(name string, text []byte, env func(string) (string, bool), readFile func(string) ([]byte, error)) (*Config, error) {
+// parse reads the text of the file called name.
+func (r configReader) parse(name string, text []byte) (*Config, error) {
 	f := &faults{file: name}
 	root := parseTree(text, f)
 	if root == nil {
@@ -57,7 +67,7 @@ func parseConfig(name string, text []byte, env func(string) (string, bool), read
 		root = &node{kind: mapping, line: root.line, keys: []key{{name: "hosters", line: root.line}}, items: []node{*root}}
 	}
 	c := DefaultConfig()
-	d := &decoder{faults: f, env: env, readFile: readFile}
+	d := &decoder{faults: f, configReader: r}
 	c.decode(root, d)
 	if !d.blind {
 		c.validate(root, f)
@@ -83,6 +93,9 @@ func (c *Config) decode(root *node, d *decoder) {
 	names := fieldNames(v.Type())
 	for i, k := range root.keys {
 		value := &root.items[i]
+		if d.only != "" && k.name != d.only {
+			continue
+		}
 		d.in(step{key: k.name}, func() {
 			switch field := slices.Index(names, k.name); {
 			case k.name == "":

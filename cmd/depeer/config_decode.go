@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"net/netip"
@@ -20,10 +21,9 @@ import (
 // Secret may come from a file.
 type decoder struct {
 	*faults
-	path     []step
-	blind    bool // nothing could be read: judging the values would repeat that
-	env      func(name string) (string, bool)
-	readFile func(path string) ([]byte, error)
+	configReader
+	path  []step
+	blind bool // nothing could be read: judging the values would repeat that
 }
 
 // step is one part of a path: a key, or an index where the key is "".
@@ -62,6 +62,7 @@ var (
 	typeAddr     = reflect.TypeFor[netip.Addr]()
 	typeTime     = reflect.TypeFor[time.Time]()
 	typeDuration = reflect.TypeFor[time.Duration]()
+	typeText     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	typeValidity = reflect.TypeFor[watch.Validity]()
 )
 
@@ -214,6 +215,9 @@ func (d *decoder) scalar(n *node, v reflect.Value) {
 		value, err = parseDuration(s)
 	case v.Kind() == reflect.String && v.Type().Name() == "Secret":
 		value, err = d.secret(s)
+	case v.Type().PkgPath() != "" && v.Addr().Type().Implements(typeText):
+		err = v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s))
+		value = v.Interface()
 	case v.Kind() == reflect.String:
 		value = s
 	case v.Kind() == reflect.Uint32:

@@ -56,7 +56,7 @@ const (
 
 // parseTree reads one YAML document. Faults it can name are added to f; it
 // returns nil only where the text is not YAML at all.
-func parseTree(text []byte, f *faults) (root *node) {
+func parseTree(text []byte, f *faults) *node {
 	if len(text) > maxConfig {
 		f.add(0, "", "more than %d MiB", maxConfig>>20)
 		return nil
@@ -66,6 +66,14 @@ func parseTree(text []byte, f *faults) (root *node) {
 		f.add(line, "", "not YAML: more than %d levels", maxDepth)
 		return nil
 	}
+	if root, ok := parsePlain(string(text)); ok {
+		return root
+	}
+	return parseYAML(text, f)
+}
+
+// parseYAML reads any YAML, with the library.
+func parseYAML(text []byte, f *faults) (root *node) {
 	defer func() {
 		if r := recover(); r != nil {
 			f.add(0, "", "not YAML: the reader gave up (%v)", r)
@@ -157,7 +165,10 @@ func (b *treeBuilder) pairs(from []*ast.MappingValueNode, to *node) {
 		seen[k.name] = k.line
 		to.keys = append(to.keys, k)
 		to.items = append(to.items, node{})
-		b.build(p.Value, &to.items[len(to.items)-1])
+		value := &to.items[len(to.items)-1]
+		if b.build(p.Value, value); value.kind == nothing {
+			value.line = k.line // the library says where the next line begins
+		}
 	}
 }
 
