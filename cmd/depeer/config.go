@@ -81,7 +81,7 @@ func (r configReader) parse(name string, text []byte) (*Config, error) {
 
 // decode reads the sections of the file.
 func (c *Config) decode(root *node, d *decoder) {
-	if root.kind == nothing {
+	if root.kind == nothing || root.kind == unread {
 		return
 	}
 	if root.kind != mapping {
@@ -110,7 +110,7 @@ func (c *Config) decode(root *node, d *decoder) {
 				}
 				c.Notes = append(c.Notes, k.name+": not part of this version, has no effect")
 			default:
-				d.add(k.line, d.here(), "unknown key%s", didYouMean(k.name, append(slices.Clone(later), names...)))
+				d.unknownKey(k, append(slices.Clone(later), names...))
 			}
 		})
 	}
@@ -118,10 +118,7 @@ func (c *Config) decode(root *node, d *decoder) {
 
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
-	broken := make([]string, len(f.all))
-	for i := range f.all {
-		broken[i] = f.all[i].Path
-	}
+	broken := f.broken()
 	judged := []error{c.Watchlist().Validate(), c.Policy.Validate()}
 	for i := range c.Sources {
 		judged = append(judged, c.Sources[i].validate(i))

@@ -22,39 +22,11 @@ import (
 type decoder struct {
 	*faults
 	configReader
-	path  []step
 	blind bool // nothing could be read: judging the values would repeat that
-}
-
-// step is one part of a path: a key, or an index where the key is "".
-type step struct {
-	key   string
-	index int
-}
-
-func (d *decoder) here() string {
-	var b strings.Builder
-	for _, s := range d.path {
-		switch {
-		case s.key == "":
-			fmt.Fprintf(&b, "[%d]", s.index)
-		case b.Len() > 0:
-			b.WriteString("." + s.key)
-		default:
-			b.WriteString(s.key)
-		}
-	}
-	return b.String()
 }
 
 func (d *decoder) fault(n *node, format string, args ...any) {
 	d.add(n.line, d.here(), format, args...)
-}
-
-func (d *decoder) in(s step, work func()) {
-	d.path = append(d.path, s)
-	work()
-	d.path = d.path[:len(d.path)-1]
 }
 
 var (
@@ -68,7 +40,7 @@ var (
 
 // decode fills v, which must be settable, from n.
 func (d *decoder) decode(n *node, v reflect.Value) {
-	if n.kind == nothing {
+	if n.kind == nothing || n.kind == unread {
 		return // "prefixes:" with every item commented out
 	}
 	switch {
@@ -120,7 +92,7 @@ func (d *decoder) fields(n *node, v reflect.Value) {
 		d.in(step{key: k.name}, func() {
 			f := slices.Index(names, k.name)
 			if f < 0 || k.name == "" {
-				d.add(k.line, d.here(), "unknown key%s", didYouMean(k.name, names))
+				d.unknownKey(k, names)
 				return
 			}
 			d.decode(&n.items[i], v.Field(f))
@@ -279,14 +251,16 @@ func (d *decoder) validity(n *node, v *watch.Validity) {
 // parseTime reads a day (true: it is a whole day, its midnight UTC is returned)
 // or an RFC 3339 time.
 func parseTime(s string) (time.Time, bool, error) {
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t, true, nil
+	t, err := time.Parse(time.DateOnly, s)
+	day := err == nil
+	if !day {
+		t, err = time.Parse(time.RFC3339Nano, s)
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
+	// A year that RFC 3339 cannot write could not be told to anybody.
 	if err != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9998 {
 		return time.Time{}, false, fmt.Errorf("%q is neither a day (2008-12-31) nor a time (2008-12-31T18:00:00Z)", s)
 	}
-	return t.UTC(), false, nil
+	return t.UTC(), day, nil
 }
 
 // parseDuration reads what time.ParseDuration does, with days: 7d, 1d12h.

@@ -31,7 +31,7 @@ var archives = []string{"ris", "routeviews"}
 
 // decodeSources reads the list of feeds, each by its type.
 func (c *Config) decodeSources(n *node, d *decoder) {
-	if n.kind == nothing {
+	if n.kind == nothing || n.kind == unread {
 		return
 	}
 	if n.kind != list {
@@ -45,6 +45,9 @@ func (c *Config) decodeSources(n *node, d *decoder) {
 }
 
 func (c *Config) decodeSource(i int, n *node, d *decoder) {
+	if n.kind == unread {
+		return
+	}
 	if n.kind != mapping {
 		d.fault(n, "must be a mapping, is %s", n.shown())
 		return

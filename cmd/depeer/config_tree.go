@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -33,10 +36,11 @@ const (
 	scalar
 	list
 	mapping
+	unread // something that YAML has and this configuration has not; a fault says so
 )
 
 func (k nodeKind) String() string {
-	return [...]string{"nothing", "a single value", "a list", "a mapping"}[k]
+	return [...]string{"nothing", "a single value", "a list", "a mapping", "unread"}[k]
 }
 
 // get is the value of a mapping's key, nil without.
@@ -59,6 +63,11 @@ const (
 func parseTree(text []byte, f *faults) *node {
 	if len(text) > maxConfig {
 		f.add(0, "", "more than %d MiB", maxConfig>>20)
+		return nil
+	}
+	if !utf8.Valid(text) {
+		bad := bytes.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError })
+		f.add(1+bytes.Count(text[:bad], []byte("\n")), "", "not YAML: not in UTF-8")
 		return nil
 	}
 	// The parser recurses, and Go cannot recover from a stack that ran out.
@@ -107,7 +116,13 @@ func parseYAML(text []byte, f *faults) (root *node) {
 	return out
 }
 
-type treeBuilder struct{ faults *faults }
+type treeBuilder struct{ *faults }
+
+// refuse notes that the present value is something that is not read here.
+func (b *treeBuilder) refuse(to *node, format string, args ...any) {
+	to.kind = unread
+	b.add(to.line, b.here(), format, args...)
+}
 
 func lineOf(t *token.Token) int {
 	if t == nil || t.Position == nil {
@@ -131,18 +146,18 @@ func (b *treeBuilder) build(from ast.Node, to *node) {
 	case *ast.SequenceNode:
 		to.kind, to.items = list, make([]node, len(n.Values))
 		for i, v := range n.Values {
-			b.build(v, &to.items[i])
+			b.in(step{index: i}, func() { b.build(v, &to.items[i]) })
 		}
 	case *ast.MappingValueNode:
 		b.pairs([]*ast.MappingValueNode{n}, to)
 	case *ast.MappingNode:
 		b.pairs(n.Values, to)
 	case *ast.AnchorNode, *ast.AliasNode:
-		b.faults.add(to.line, "", "anchors and aliases (& and *) are not read here: write the value out")
+		b.refuse(to, "anchors and aliases (& and *) are not read here: write the value out")
 	case *ast.TagNode:
-		b.faults.add(to.line, "", "tags (!) are not read here")
+		b.refuse(to, "tags (!) are not read here")
 	default:
-		b.faults.add(to.line, "", "%s is not read here", strings.ToLower(from.Type().String()))
+		b.refuse(to, "%s is not read here", strings.ToLower(from.Type().String()))
 	}
 }
 
@@ -153,22 +168,27 @@ func (b *treeBuilder) pairs(from []*ast.MappingValueNode, to *node) {
 	}
 	seen := make(map[string]int, len(from))
 	for _, p := range from {
-		k := key{name: keyText(p.Key), line: lineOf(p.Key.GetToken())}
-		if _, merge := p.Key.(*ast.MergeKeyNode); merge {
-			b.faults.add(k.line, "", "merge keys (<<) are not read here: write the value out")
-			continue
-		}
-		if first, dup := seen[k.name]; dup {
-			b.faults.add(k.line, "", "%q is already given in line %d", k.name, first)
-			continue
-		}
-		seen[k.name] = k.line
-		to.keys = append(to.keys, k)
-		to.items = append(to.items, node{})
-		value := &to.items[len(to.items)-1]
-		if b.build(p.Value, value); value.kind == nothing {
-			value.line = k.line // the library says where the next line begins
-		}
+		b.in(step{key: keyText(p.Key)}, func() { b.pair(p, to, seen) })
+	}
+}
+
+func (b *treeBuilder) pair(p *ast.MappingValueNode, to *node, seen map[string]int) {
+	k := key{name: keyText(p.Key), line: lineOf(p.Key.GetToken())}
+	if _, merge := p.Key.(*ast.MergeKeyNode); merge {
+		b.add(k.line, b.here(), "merge keys (<<) are not read here: write the value out")
+		return
+	}
+	if first, dup := seen[k.name]; dup {
+		b.harmless = append(b.harmless, len(b.all))
+		b.add(k.line, b.here(), "is already given in line %d", first)
+		return
+	}
+	seen[k.name] = k.line
+	to.keys = append(to.keys, k)
+	to.items = append(to.items, node{})
+	value := &to.items[len(to.items)-1]
+	if b.build(p.Value, value); value.kind == nothing {
+		value.line = k.line // the library says where the next line begins
 	}
 }
 
@@ -238,12 +258,60 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// faults collects.
+// faults collects, and knows where in the text it is.
 type faults struct {
-	file string
-	all  Faults
+	file     string
+	all      Faults
+	harmless []int // indexes of all: these made no value wrong
+	path     []step
+}
+
+// step is one part of a path: a key, or an index where the key is "".
+type step struct {
+	key   string
+	index int
 }
 
 func (f *faults) add(line int, path, format string, args ...any) {
 	f.all = append(f.all, Fault{File: f.file, Line: line, Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// in does the work one step further down.
+func (f *faults) in(s step, work func()) {
+	f.path = append(f.path, s)
+	work()
+	f.path = f.path[:len(f.path)-1]
+}
+
+// here is the present path: hosters[1].asns[0].
+func (f *faults) here() string {
+	var b strings.Builder
+	for _, s := range f.path {
+		switch {
+		case s.key == "":
+			fmt.Fprintf(&b, "[%d]", s.index)
+		case b.Len() > 0:
+			b.WriteString("." + s.key)
+		default:
+			b.WriteString(s.key)
+		}
+	}
+	return b.String()
+}
+
+// unknownKey says that k, at the present path, is none of the known ones.
+func (f *faults) unknownKey(k key, known []string) {
+	f.harmless = append(f.harmless, len(f.all))
+	f.add(k.line, f.here(), "unknown key%s", didYouMean(k.name, known))
+}
+
+// broken are the paths whose values could not be read.
+func (f *faults) broken() []string {
+	var paths []string
+	for i := range f.all {
+		if f.all[i].Path != "" && !slices.Contains(f.harmless, i) {
+			paths = append(paths, f.all[i].Path)
+		}
+	}
+	return paths
 }

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"depeer/watch"
+)
+
+var update = flag.Bool("update", false, "write what was seen as what is expected")
+
+// testReader knows a fixed environment and no file.
+var testReader = configReader{
+	env: func(name string) (string, bool) {
+		v, ok := map[string]string{"ID": "mccolo", "ASN": "AS26780", "NAME": "McColo", "HOLD": "2m", "PREFIX": "192.0.2.0/24"}[name]
+		return v, ok
+	},
+	readFile: func(path string) ([]byte, error) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	},
+}
+
+// TestConfigFaults reads each bad configuration and wants exactly the sentences
+// beside it, all of them, in order.
+func TestConfigFaults(t *testing.T) {
+	files, err := filepath.Glob("testdata/config/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no bad configurations", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			_, err := testReader.load(file)
+			var faults Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("want faults, have %v", err)
+			}
+			want := strings.TrimSuffix(file, ".yaml") + ".want"
+			have := faults.Error() + "\n"
+			if *update {
+				if err := os.WriteFile(want, []byte(have), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(text), have); diff != "" {
+				t.Errorf("want (-), have (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestConfigValues(t *testing.T) {
+	c, err := testReader.parse("x.yaml", []byte(`
+hosters:
+  - id: ${ID}
+    name: "${NAME} $$5 at $x"
+    asns: [26780, AS64500, as64501, 1.10, "${ASN}0"]
+    prefixes: [208.66.192.0/22, "2001:DB8::/32", "${PREFIX}"]
+    upstreams:
+    valid: {from: 2006-11-17, to: 2008-12-31}
+  - {id: later, asns: [26780], valid: {from: "2009-01-01T01:00:00+01:00"}, tags: [a, 'b c']}
+policy: {hold: 1d12h, zombie: 2d, lost_below: 0.1, min_peers: 3}
+sources:
+  - {type: mrt, archive: ris, collectors: [rrc00]}
+  - {type: rislive, host: a}
+notify: {receivers: []}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := watch.DefaultPolicy()
+	policy.Hold, policy.Zombie, policy.LostBelow, policy.MinPeers = 36*time.Hour, 48*time.Hour, 0.1, 3
+	want := DefaultConfig()
+	want.Policy = policy
+	want.Hosters = []watch.Hoster{{
+		ID: "mccolo", Name: "McColo $5 at $x", ASNs: []uint32{26780, 64500, 64501, 65546, 267800},
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("208.66.192.0/22"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.0/24")},
+		// The last day belongs to it: the end is the midnight after.
+		Valid: watch.Validity{From: time.Date(2006, 11, 17, 0, 0, 0, 0, time.UTC), To: time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}, {
+		ID: "later", ASNs: []uint32{26780}, Tags: []string{"a", "b c"},
+		Valid: watch.Validity{From: time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}}
+	want.Sources = []SourceConfig{
+		{Type: "mrt", MRT: MRTSource{Type: "mrt", Archive: "ris", Collectors: []string{"rrc00"}}},
+		{Type: "rislive"},
+	}
+	want.Notes = []string{"sources[1]: type rislive is not part of this version, has no effect", "notify: not part of this version, has no effect"}
+	if diff := cmp.Diff(want, c, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("want (-), have (+):\n%s", diff)
+	}
+}
+
+func TestEmptyConfigIsTheDefault(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "hosters:\npolicy:\nsources:\n"} {
+		c, err := testReader.parse("x.yaml", []byte(text))
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if diff := cmp.Diff(DefaultConfig(), c); diff != "" {
+			t.Errorf("%q: default (-), have (+):\n%s", text, diff)
+		}
+	}
+}
+
+// TestSecret: a secret may lie in a file; no fault may show one.
+func TestSecret(t *testing.T) {
+	r := configReader{env: testReader.env, readFile: func(path string) ([]byte, error) {
+		if path == "/run/secrets/token" {
+			return []byte("hush\n"), nil
+		}
+		return nil, fs.ErrNotExist
+	}}
+	type Secret string
+	var v struct {
+		Token Secret `yaml:"token"`
+	}
+	d := &decoder{faults: &faults{}, configReader: r}
+	for text, want := range map[string]Secret{"file:/run/secrets/token": "hush", "plain": "plain", "${NAME}": "McColo"} {
+		d.decode(&node{kind: mapping, keys: []key{{name: "token"}}, items: []node{{kind: scalar, text: text}}}, reflect.ValueOf(&v).Elem())
+		if v.Token != want || len(d.all) > 0 {
+			t.Errorf("%s: have %q, want %q; %v", text, v.Token, want, d.all)
+		}
+	}
+}
+
+// inText writes a value as YAML (as JSON, which is YAML), by its `yaml` tags.
+func inText(v reflect.Value) any {
+	switch x := v.Interface().(type) {
+	case netip.Prefix:
+		return x.String()
+	case time.Duration:
+		return x.String()
+	case time.Time:
+		return x.Format(time.RFC3339Nano)
+	case SourceConfig:
+		if x.Type == "mrt" {
+			return inText(reflect.ValueOf(x.MRT))
+		}
+		return map[string]any{"type": x.Type}
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return strings.ReplaceAll(v.String(), "$", "$$")
+	case reflect.Slice:
+		out := make([]any, v.Len())
+		for i := range out {
+			out[i] = inText(v.Index(i))
+		}
+		return out
+	case reflect.Struct:
+		out := map[string]any{}
+		for i, name := range fieldNames(v.Type()) {
+			// Policy has defaults: a zero is a value there, and nowhere else.
+			if name != "" && (v.Type() == reflect.TypeFor[watch.Policy]() || !v.Field(i).IsZero()) {
+				out[name] = inText(v.Field(i))
+			}
+		}
+		return out
+	default:
+		return v.Interface()
+	}
+}
+
+// FuzzConfig: no text makes the reader panic, every fault has its words, and what
+// is accepted is valid, and the same when it is written and read again.
+func FuzzConfig(f *testing.F) {
+	for _, pattern := range []string{"testdata/config/*.yaml", "../../configs/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatal(pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	for _, text := range plainTexts {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := testReader.parse("x.yaml", text)
+		if err != nil {
+			var faults Faults
+			if !errors.As(err, &faults) || len(faults) == 0 {
+				t.Fatalf("an error without faults: %v", err)
+			}
+			for _, f := range faults {
+				if f.Text == "" || f.Line < 0 || f.Line > bytes.Count(text, []byte("\n"))+2 {
+					t.Fatalf("fault %+v", f)
+				}
+			}
+			return
+		}
+		if err := errors.Join(c.Watchlist().Validate(), c.Policy.Validate()); err != nil {
+			t.Fatalf("accepted and not valid: %v", err)
+		}
+		var again bytes.Buffer
+		e := json.NewEncoder(&again)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(inText(reflect.ValueOf(*c))); err != nil {
+			t.Fatal(err)
+		}
+		d, err := testReader.parse("x.yaml", again.Bytes())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, again.Bytes())
+		}
+		same := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+		if diff := cmp.Diff(c, d, same, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Config{}, "Notes")); diff != "" {
+			t.Fatalf("read (-), written and read (+):\n%s\n%s", diff, again.Bytes())
+		}
+	})
+}
