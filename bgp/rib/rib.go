@@ -113,6 +113,8 @@ type Slot struct {
 	Node     *Node   // nil: it holds no route
 	More     []Extra // further routes of an ADD-PATH peer
 	At       int64   // Unix nanoseconds of its last word on it
+	Prev     *Node   // what it held before Node, nil for nothing
+	Changed  int64   // Unix nanoseconds of the change from Prev to Node
 	LastHeld int64   // when it last held a route, 0 for never
 	id       uint32  // ADD-PATH identifier of Node
 	Known    bool    // it ever spoke of it
@@ -308,7 +310,14 @@ func (t *Table) word(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 	if s.Node != nil || c.Old.Node != nil {
 		s.LastHeld = at
 	}
+	s.changed(c.Old.Node, at)
 	emit(c)
+}
+
+func (s *Slot) changed(old *Node, at int64) {
+	if s.Node != old {
+		s.Prev, s.Changed = old, at
+	}
 }
 
 func (s *Slot) set(id uint32, n *Node) {
@@ -453,6 +462,7 @@ func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int
 		}
 		s.More = nil
 		s.Node, s.id = x.node, x.id
+		s.changed(c.Old.Node, at)
 		emit(c)
 	}
 	for _, q := range gone {
@@ -460,6 +470,7 @@ func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int
 		s := e.slot(p)
 		c := Change{What: Said, At: time.Unix(0, at).UTC(), Peer: p, Entry: e, Old: *s}
 		s.Node, s.More, s.At, s.LastHeld = nil, nil, at, at
+		s.changed(c.Old.Node, at)
 		emit(c)
 	}
 }
@@ -688,6 +699,7 @@ func (t *Table) sweep() {
 	for _, e := range t.entries {
 		for i := range e.Slots {
 			mark(e.Slots[i].Node)
+			mark(e.Slots[i].Prev)
 			for _, x := range e.Slots[i].More {
 				mark(x.Node)
 			}

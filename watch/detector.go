@@ -1,0 +1,331 @@
+package watch
+
+import (
+	"cmp"
+	"container/heap"
+	"net/netip"
+	"slices"
+	"time"
+
+	"depeer/bgp"
+	"depeer/bgp/rib"
+)
+
+// Detector turns updates into events and incidents. It is not safe for
+// concurrent use.
+type Detector struct {
+	policy    Policy
+	edges     bounds // for shares of edges
+	sight     bounds // for the visibility of prefixes
+	hosters   []*hoster
+	byASN     map[uint32][]*hoster
+	table     *rib.Table
+	prefixes  map[netip.Prefix]*prefix
+	upstreams map[uint32]*reference // upstreams of hosters, and the references behind them
+	feeds     map[string]*feed      // by collector
+
+	now      int64        // the second that is being gathered, Unix; 0 before the first
+	second   []bgp.Update // what was said in it
+	minute   int64        // of the last look for silence
+	joined   int          // peers that are counted
+	complete [2]int       // of these, peers whose whole table of the family is known
+
+	dirty   map[judged]struct{}
+	timers  timerQueue
+	events  []Event // of the present second
+	emitted uint64
+	story   story
+}
+
+// judged is what the end of a second looks at.
+type judged interface {
+	judge(d *Detector, t int64) (again int64)
+	rank() (hoster int, kind int, key string)
+}
+
+// hoster is a watched entity and what is known of it.
+type hoster struct {
+	Hoster
+	index    int
+	prefixes []*prefix  // its own, in order
+	own      [2]*family // by family: what it originates
+	transit  [2]*family // what it carries for others
+	dark     bool
+	darkFrom int64
+	total    level // routes of its own, in all
+	allowed  []uint32
+	incident *incident
+	lossLog  []int64 // seconds of upstream losses, for the story
+}
+
+// family is a hoster's edges in one address family.
+type family struct {
+	h        *hoster
+	v6       int
+	own      bool
+	eligible int // pairs of (prefix, eligible peer)
+	edges    map[uint32]*edge
+	vias     map[[2]uint32]*edge // (via, upstream)
+	prefixes int
+	born     int64
+}
+
+// edge is (upstream, hoster), or the hop above it.
+type edge struct {
+	f         *family
+	asn       uint32 // the upstream
+	via       uint32 // the hop above; 0 for the edge itself
+	pairs     level
+	byPeer    []int32 // routes, by peer
+	trusted   []int32 // of these: routes seen to come, not just found there
+	peers     int
+	fresh     int     // peers with trusted routes
+	held      int     // peers at the baseline
+	known     bool    // it is, or was within the baseline, an upstream
+	lastSeen  int64   // when it last was
+	rising    int64   // since when enough peers have it, while not known
+	lostAt    int64   // when its last loss was told
+	lostOnset int64   // and when that began
+	lostRef   float64 // and its count before
+}
+
+// prefixKind is what a prefix is to its hoster.
+type prefixKind uint8
+
+const (
+	ownPrefix     prefixKind = iota + 1 // it originates it, or it is configured
+	transitPrefix                       // it carries it for a customer
+	foreignPrefix                       // somebody else originates a part of its space
+	referencePrefix
+)
+
+// prefix is a followed prefix.
+type prefix struct {
+	netip.Prefix
+	kind     prefixKind
+	h        *hoster // nil for references
+	v6       int
+	entry    *rib.Entry
+	counted  []bool // by peer: eligible
+	eligible int
+	sight    level
+	origins  map[uint32]*origin
+	ownPeers int // peers that have it from the hoster
+	fresh    int // of these, seen to come
+	known    bool
+	rising   int64
+	retired  bool
+	zombies  []string
+	from     int64 // first seen
+}
+
+// origin is somebody else's origination of a hoster's space.
+type origin struct {
+	p      *prefix
+	asn    uint32
+	peers  map[int]bool // by peer: true where it was seen to come
+	fresh  int
+	known  bool
+	rising int64
+	told   bool
+	onset  int64
+}
+
+// NewDetector makes a detector for a watchlist. Both are copied.
+func NewDetector(list Watchlist, policy Policy) *Detector {
+	d := &Detector{
+		policy: policy, byASN: map[uint32][]*hoster{}, table: rib.New(policy.SyncQuiet),
+		prefixes: map[netip.Prefix]*prefix{}, upstreams: map[uint32]*reference{}, feeds: map[string]*feed{},
+		dirty: map[judged]struct{}{},
+	}
+	seconds := func(x time.Duration) int64 { return int64(x / time.Second) }
+	d.edges = bounds{lo: policy.LostBelow, hi: policy.RestoredAbove, hold: seconds(policy.Hold),
+		settle: seconds(policy.Settle), newNormal: seconds(policy.NewNormal), reonset: 15 * 60}
+	d.sight = d.edges
+	d.sight.lo = policy.WithdrawnBelow
+	for i := range list.Hosters {
+		h := &hoster{Hoster: list.Hosters[i], index: i}
+		for v := range h.own {
+			h.own[v] = newFamily(h, v, true)
+			h.transit[v] = newFamily(h, v, false)
+		}
+		d.hosters = append(d.hosters, h)
+		for _, a := range h.ASNs {
+			d.byASN[a] = append(d.byASN[a], h)
+		}
+		for _, u := range h.Upstreams {
+			d.reference(u)
+		}
+	}
+	for _, h := range d.hosters {
+		for _, q := range h.Prefixes {
+			if d.prefixes[q] == nil {
+				d.follow(q, h, ownPrefix)
+			}
+		}
+	}
+	d.story.init(d)
+	return d
+}
+
+func newFamily(h *hoster, v6 int, own bool) *family {
+	return &family{h: h, v6: v6, own: own, edges: map[uint32]*edge{}, vias: map[[2]uint32]*edge{}}
+}
+
+// Observe takes in one update and returns the events that it completes: those
+// of all seconds before the update's. The clock is the update's time.
+func (d *Detector) Observe(u bgp.Update) []Event {
+	if s := u.At.Unix(); s > d.now {
+		d.pass(s)
+		d.now = s
+	}
+	d.second = append(d.second, u)
+	return d.take()
+}
+
+// Advance tells that it is now, and that nothing older will come: hold times
+// that end by now, end.
+func (d *Detector) Advance(now time.Time) []Event {
+	if s := now.Unix(); s > d.now {
+		d.pass(s)
+		d.now = s
+	}
+	return d.take()
+}
+
+// Revisions returns the incidents that changed since it was last asked, each in
+// its latest state per change, in order.
+func (d *Detector) Revisions() []Incident { return d.story.take() }
+
+// Now is the second being gathered; the zero time before the first.
+func (d *Detector) Now() time.Time {
+	if d.now == 0 {
+		return time.Time{}
+	}
+	return time.Unix(d.now, 0).UTC()
+}
+
+func (d *Detector) take() []Event {
+	out := d.events
+	d.events = nil
+	return out
+}
+
+// pass ends the present second and every timer before the second until.
+func (d *Detector) pass(until int64) {
+	if d.now != 0 {
+		d.endSecond(d.now)
+	}
+	if d.now == 0 {
+		return
+	}
+	for {
+		next := until
+		if len(d.timers) > 0 && d.timers[0].at < next {
+			next = max(d.timers[0].at, d.now)
+		}
+		if n := d.table.Next(); !n.IsZero() {
+			if s := max(ceilSecond(n), d.now+1); s < next {
+				next = s
+			}
+		}
+		if m := (d.minute + 1) * 60; m > d.now && m < next {
+			next = m
+		}
+		if next >= until {
+			return
+		}
+		for len(d.timers) > 0 && d.timers[0].at <= next {
+			d.dirty[heap.Pop(&d.timers).(timer).what] = struct{}{}
+		}
+		d.now = next
+		d.endSecond(next)
+	}
+}
+
+func ceilSecond(t time.Time) int64 {
+	s := t.Unix()
+	if t.Nanosecond() > 0 {
+		s++
+	}
+	return s
+}
+
+// endSecond applies what was said in the second, and judges.
+func (d *Detector) endSecond(t int64) {
+	slices.SortStableFunc(d.second, func(a, b bgp.Update) int {
+		return a.Peer.Compare(b.Peer)
+	})
+	for i := range d.second {
+		u := &d.second[i]
+		d.hearFeed(u)
+		d.table.Apply(*u, d.change)
+		if u.Kind == bgp.TableEnd || u.Kind == bgp.EndOfRIB {
+			d.recount(u.Peer)
+		}
+	}
+	d.second = d.second[:0]
+	d.table.Advance(time.Unix(t, 0).UTC(), d.change)
+	if m := t / 60; m > d.minute {
+		d.minute = m
+		d.everyMinute(t)
+	}
+	for round := 0; len(d.dirty) > 0 && round < 4; round++ {
+		todo := make([]judged, 0, len(d.dirty))
+		for j := range d.dirty {
+			todo = append(todo, j)
+		}
+		clear(d.dirty)
+		slices.SortFunc(todo, compareJudged)
+		for _, j := range todo {
+			if again := j.judge(d, t); again > 0 {
+				heap.Push(&d.timers, timer{max(again, t+1), j})
+			}
+		}
+	}
+	d.story.tell(d, t)
+}
+
+func compareJudged(a, b judged) int {
+	h1, k1, s1 := a.rank()
+	h2, k2, s2 := b.rank()
+	return cmp.Or(cmp.Compare(h1, h2), cmp.Compare(k1, k2), cmp.Compare(s1, s2))
+}
+
+type timer struct {
+	at   int64
+	what judged
+}
+
+type timerQueue []timer
+
+func (q timerQueue) Len() int           { return len(q) }
+func (q timerQueue) Less(i, j int) bool { return q[i].at < q[j].at }
+func (q timerQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *timerQueue) Push(x any)        { *q = append(*q, x.(timer)) }
+func (q *timerQueue) Pop() any {
+	o := *q
+	x := o[len(o)-1]
+	*q = o[:len(o)-1]
+	return x
+}
+
+func (d *Detector) mark(j judged) { d.dirty[j] = struct{}{} }
+
+// seeded reports whether most peers' whole tables of the family are known, so
+// that what was never heard of is really new.
+func (d *Detector) seeded(v6 int) bool { return d.complete[v6]*2 >= d.joined && d.joined > 0 }
+
+// least is the number of peers that make an edge or a sight: min_peers, or all
+// where there are fewer; without tables to start from, so many that the silence
+// of the others does not matter.
+func (d *Detector) least(v6 int) int {
+	n := min(d.policy.MinPeers, max(d.joined, 1))
+	if !d.seeded(v6) {
+		n = max(n, int(d.policy.MinKnown*float64(d.joined)+0.999))
+	}
+	return n
+}
+
+// later has something judged again at t.
+func (d *Detector) later(t int64, j judged) { heap.Push(&d.timers, timer{max(t, d.now+1), j}) }

@@ -1,0 +1,380 @@
+package watch
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+
+	"depeer/bgp/rib"
+)
+
+// rank orders what is judged in one second, and so the events of it: edges
+// before the hops above them, then prefixes, then the hoster as a whole, then
+// other origins.
+func (e *edge) rank() (int, int, string) {
+	kind := 0
+	if e.via != 0 {
+		kind = 1
+	}
+	return e.f.h.index, kind, fmt.Sprintf("%d|%t|%010d|%010d", e.f.v6, !e.f.own, e.asn, e.via)
+}
+
+func (p *prefix) rank() (int, int, string) {
+	if p.h == nil {
+		return math.MaxInt, 2, p.sortKey()
+	}
+	return p.h.index, 2, p.sortKey()
+}
+
+func (p *prefix) sortKey() string {
+	a := p.Addr().As16()
+	return fmt.Sprintf("%d|%x|%03d", p.v6, a[:], p.Bits())
+}
+
+func (h *hoster) rank() (int, int, string) { return h.index, 3, "" }
+
+func (o *origin) rank() (int, int, string) {
+	return o.p.h.index, 4, o.p.sortKey() + fmt.Sprintf("|%010d", o.asn)
+}
+
+// active reports whether the family is what the hoster is judged by: what it
+// originates, or, where it originates nothing, what it carries.
+func (f *family) active() bool { return f.own || f.h.own[f.v6].prefixes == 0 }
+
+func (e *edge) judge(d *Detector, t int64) (again int64) {
+	e.pairs.commit(t, d.edges)
+	if !e.f.active() || !e.f.h.Valid.Holds(d.Now()) {
+		return 0
+	}
+	if e.via != 0 {
+		return e.judgeVia(d, t)
+	}
+	again = e.judgeGain(d, t)
+	base := e.pairs.base(t, d.edges)
+	if e.pairs.mode == steady && float64(e.pairs.n) >= 0.9*base {
+		e.held = e.peers
+	}
+	v, more := e.pairs.judge(t, d.edges, e.held >= d.least(e.f.v6))
+	switch v {
+	case fell:
+		e.lostAt, e.lostOnset, e.lostRef = t, e.pairs.onset, e.pairs.ref
+		d.upstreamEvent(e, UpstreamLost, e.pairs.onset, t, e.pairs.ref)
+	case cameBack:
+		d.upstreamEvent(e, UpstreamRestored, e.pairs.rise, t, 0)
+	}
+	return soonest(again, more)
+}
+
+func soonest(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// judgeGain tells an upstream that was never seen in the baseline.
+func (e *edge) judgeGain(d *Detector, t int64) (again int64) {
+	need := d.least(e.f.v6)
+	if e.peers < need {
+		e.rising = 0
+		if e.known && e.peers < min(d.policy.MinPeers, need) && e.lastSeen == 0 {
+			e.lastSeen = t
+		}
+		return 0
+	}
+	if e.known && e.lastSeen != 0 && t-e.lastSeen > int64(d.policy.Baseline.Seconds()) {
+		e.known = false
+		if e.pairs.mode == lost {
+			e.pairs.mode, e.pairs.ring = steady, [24]float32{}
+		}
+	}
+	e.lastSeen = 0
+	if e.known {
+		return 0
+	}
+	if e.peers-e.fresh >= min(d.policy.MinPeers, need) || !d.knowsAll(e.f, t) {
+		e.known = true // found there: it may always have been
+		return 0
+	}
+	if e.rising == 0 {
+		e.rising = t
+	}
+	if all := e.f.visible(); t < e.rising+d.edges.hold && e.pairs.n < all {
+		return e.rising + d.edges.hold
+	}
+	e.known = true
+	d.upstreamEvent(e, UpstreamGained, e.rising, t, 0)
+	return 0
+}
+
+// knowsAll reports whether an edge that was never heard of can be called new:
+// the tables are known, or so much was heard of the hoster for so long that an
+// old edge would hardly have hidden.
+func (d *Detector) knowsAll(f *family, t int64) bool {
+	if d.seeded(f.v6) {
+		return true
+	}
+	return f.born != 0 && t-f.born >= 3600 && f.prefixes > 0 && 2*f.eligible >= f.prefixes*d.joined
+}
+
+// visible counts the pairs that have a route.
+func (f *family) visible() int {
+	n := 0
+	for _, p := range f.h.prefixes {
+		if p.v6 == f.v6 {
+			n += p.sight.n
+		}
+	}
+	return n
+}
+
+// judgeVia tells a cut one level up: the hop above the upstream is gone for this
+// hoster, while the upstream stays.
+func (e *edge) judgeVia(d *Detector, t int64) int64 {
+	u := e.f.edges[e.asn]
+	base := e.pairs.base(t, d.edges)
+	if e.pairs.mode == steady && float64(e.pairs.n) >= 0.9*base {
+		e.held = e.peers
+	}
+	b := d.edges
+	armed := u != nil && e.held >= d.least(e.f.v6) && base >= d.policy.ViaMinShare*u.pairs.base(t, b)
+	v, again := e.pairs.judge(t, b, armed)
+	switch v {
+	case fell:
+		e.rising = max(t, e.pairs.onset+b.hold) // owed, when the upstream has settled
+	case cameBack:
+		e.rising = 0
+	}
+	if e.rising == 0 || e.pairs.mode != lost {
+		return again
+	}
+	switch {
+	case u == nil || u.pairs.mode == lost || u.peers < min(d.policy.MinPeers, d.joined):
+		e.rising = 0
+	case u.pairs.mode == falling && t < u.pairs.onset+3*b.hold:
+		return soonest(again, u.pairs.onset+3*b.hold)
+	case t < e.rising:
+		return soonest(again, e.rising)
+	default:
+		e.rising = 0
+		d.upstreamEvent(e, TransitLost, e.pairs.onset, t, e.pairs.ref)
+	}
+	return again
+}
+
+func (p *prefix) judge(d *Detector, t int64) (again int64) {
+	p.sight.commit(t, d.sight)
+	if p.kind != ownPrefix || !p.h.Valid.Holds(d.Now()) {
+		return 0
+	}
+	again = p.judgeNew(d, t)
+	v, more := p.sight.judge(t, d.sight, p.armed(d, t))
+	switch v {
+	case fell:
+		d.mark(p.h)
+		d.routeEvent(p, RouteWithdrawn, p.sight.onset, t, p.sight.ref)
+	case cameBack:
+		d.mark(p.h)
+		p.zombies = nil
+		d.routeEvent(p, RouteRestored, p.sight.rise, t, 0)
+	}
+	if p.sight.mode == lost && !p.retired {
+		again = soonest(again, p.judgeZombies(d, t))
+		if at := p.sight.since + d.sight.newNormal; t >= at {
+			p.retired = true
+			p.h.own[p.v6].eligible -= p.eligible
+			d.mark(p.h)
+		} else {
+			again = soonest(again, at)
+		}
+	}
+	return soonest(again, more)
+}
+
+// armed reports whether enough peers see the prefix for its loss to mean something.
+func (p *prefix) armed(d *Detector, t int64) bool {
+	return p.sight.base(t, d.sight) >= float64(d.least(p.v6))
+}
+
+// judgeNew tells a prefix that the hoster did not originate before.
+func (p *prefix) judgeNew(d *Detector, t int64) int64 {
+	if p.known || p.ownPeers == 0 {
+		if p.ownPeers == 0 {
+			p.rising = 0
+		}
+		return 0
+	}
+	need := min(d.policy.MinPeers, max(d.joined, 1))
+	switch {
+	case !d.seeded(p.v6) || p.ownPeers-p.fresh >= need:
+		p.known = true
+	case p.ownPeers >= need:
+		if p.rising == 0 {
+			p.rising = t
+		}
+		if t < p.rising+d.sight.hold && p.ownPeers < p.eligible {
+			return p.rising + d.sight.hold
+		}
+		p.known = true
+		d.mark(p.h)
+		d.routeEvent(p, PrefixNew, p.rising, t, 0)
+	default:
+		p.rising = 0
+	}
+	return 0
+}
+
+// judgeZombies leaves out the peers that still hold a route long after all the
+// others withdrew it, when it is the old route through an upstream that is lost.
+func (p *prefix) judgeZombies(d *Detector, t int64) int64 {
+	if at := p.sight.since + int64(d.policy.Zombie.Seconds()); t < at {
+		if p.sight.n == 0 {
+			return 0
+		}
+		return at
+	}
+	for _, peer := range d.table.Peers() {
+		s := p.entry.Slot(peer)
+		if s == nil || s.Node == nil || s.Zombie || !p.isCounted(peer) || s.Changed >= p.sight.onset*1e9 {
+			continue
+		}
+		x, ok := d.routeOf(s.Node).pass(p.h)
+		if !ok || x.upstream == 0 {
+			continue
+		}
+		if e := p.h.own[p.v6].edges[x.upstream]; e == nil || e.held < d.policy.MinPeers {
+			continue // not the old way: a path of its own, however few see it
+		}
+		d.pair(p, peer, s, -1, false)
+		d.setCounted(p, peer, false)
+		s.Zombie = true
+		p.zombies = append(p.zombies, peer.String())
+	}
+	slices.Sort(p.zombies)
+	p.sight.commit(t, d.sight)
+	return 0
+}
+
+func (h *hoster) judge(d *Detector, t int64) (again int64) {
+	h.total.commit(t, d.sight)
+	_, again = h.total.judge(t, d.sight, true)
+	if !h.Valid.Holds(d.Now()) {
+		return again
+	}
+	all, live := h.space(d, t)
+	gone := all[0]+all[1] > 0
+	for v := range all {
+		if all[v] > 0 && live[v] > (1-d.policy.DarkAbove)*all[v] {
+			gone = false
+		}
+	}
+	switch {
+	case gone && !h.dark:
+		h.dark, h.darkFrom = true, t
+		onset := h.total.onset
+		if h.total.mode == steady {
+			onset = t
+			for _, p := range h.prefixes {
+				if p.sight.mode == lost {
+					onset = min(onset, p.sight.onset)
+				}
+			}
+		}
+		d.hosterEvent(h, HosterDark, onset, t)
+	case !gone && h.dark && live[0]+live[1] > 0:
+		h.dark = false
+		onset := t
+		for _, p := range h.prefixes {
+			if p.sight.mode != lost && p.sight.rise > h.darkFrom {
+				onset = min(onset, p.sight.rise)
+			}
+		}
+		d.hosterEvent(h, HosterReturned, onset, t)
+	}
+	return again
+}
+
+// space is the hoster's address space by family (in units of one address of
+// IPv4, one /64 of IPv6), and how much of it is not withdrawn. Space inside a
+// larger prefix counts once.
+func (h *hoster) space(d *Detector, t int64) (all, live [2]float64) {
+	var alive, known []*prefix
+	for _, p := range h.prefixes {
+		if p.retired && !h.dark {
+			continue
+		}
+		up := p.sight.mode != lost && p.sight.n > 0
+		hidden := p.entry == nil && !d.seeded(p.v6) // configured, and nobody spoke of it: it may be well
+		if up || hidden {
+			alive = append(alive, p)
+		}
+		if up || hidden || p.sight.mode != steady || p.armed(d, t) {
+			known = append(known, p)
+		}
+	}
+	return union(known), union(alive)
+}
+
+// union is the address space of prefixes that are in order, by family.
+func union(ps []*prefix) (size [2]float64) {
+	var last netip.Prefix
+	for _, p := range ps {
+		if last.IsValid() && last.Overlaps(p.Prefix) && last.Bits() <= p.Bits() {
+			continue
+		}
+		last = p.Prefix
+		bits := 32
+		if p.v6 == 1 {
+			bits = 64
+		}
+		size[p.v6] += math.Exp2(float64(bits - p.Bits()))
+	}
+	return size
+}
+
+func (o *origin) judge(d *Detector, t int64) int64 {
+	p := o.p
+	if !p.h.Valid.Holds(d.Now()) {
+		return 0
+	}
+	need := d.least(p.v6)
+	n := len(o.peers)
+	if n < need {
+		o.rising = 0
+		if o.told && n == 0 {
+			o.told = false
+			d.originEvent(o, OriginGone, t, t)
+		}
+		return 0
+	}
+	if o.known {
+		return 0
+	}
+	exact := p.kind == ownPrefix
+	if n-o.fresh >= min(d.policy.MinPeers, need) || !d.seeded(p.v6) && !exact {
+		o.known = true // found there
+		return 0
+	}
+	if o.rising == 0 {
+		o.rising = t
+	}
+	if t < o.rising+d.sight.hold && (n < p.eligible || !exact) {
+		return o.rising + d.sight.hold
+	}
+	o.known, o.told, o.onset = true, true, o.rising
+	d.originEvent(o, OriginNew, o.rising, t)
+	return 0
+}
+
+// holders calls f for every counted route of the prefix.
+func (d *Detector) holders(p *prefix, f func(*rib.Peer, *rib.Slot)) {
+	if p.entry == nil {
+		return
+	}
+	for _, peer := range d.table.Peers() {
+		if s := p.entry.Slot(peer); s != nil && (p.isCounted(peer) || p.kind == foreignPrefix && peer.State == rib.Up) {
+			f(peer, s)
+		}
+	}
+}

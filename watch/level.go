@@ -1,0 +1,244 @@
+package watch
+
+// A level follows one count through time (the routes of an edge, the peers that
+// see a prefix) and judges whether it has fallen and come back.
+//
+// Its baseline is the highest count that it held for a whole settle time within
+// the last day: what path hunting lights up for a minute is no baseline, what a
+// dormant back-up carried for an hour is. While it is fallen the baseline stands
+// still.
+//
+// Times are seconds of event time.
+type level struct {
+	n    int         // now, in the middle of a second
+	done int         // at the end of the last second that changed it
+	was  float64     // the steady count before that change
+	ring [24]float32 // highest steady count, by hour
+	hour int64       // of the newest entry of ring
+	low  []levelSpan // counts that may be the minimum of the settle window, rising
+	mode levelMode
+	ref  float64 // the baseline when it began to fall
+
+	onset int64 // began to fall (below hi)
+	back  int64 // falling: is above hi again since
+	rise  int64 // lost: is above lo again since
+	since int64 // of the mode
+}
+
+type levelSpan struct {
+	n    float64
+	from int64 // it was at n from then on
+	end  int64 // until then; 0: still
+}
+
+type levelMode uint8
+
+const (
+	steady levelMode = iota
+	falling
+	lost
+)
+
+type verdict uint8
+
+const (
+	nothing  verdict = iota
+	fell             // confirmed lost
+	cameBack         // confirmed back
+)
+
+// bounds are the thresholds of a judgement. lo and hi are parts of the baseline;
+// the rest are seconds.
+type bounds struct {
+	lo, hi       float64
+	hold, settle int64
+	newNormal    int64
+	reonset      int64 // a fall that pauses so long has its onset where it goes on
+}
+
+const never = -1 << 62
+
+// commit ends a second that changed n.
+func (l *level) commit(t int64, b bounds) {
+	if l.n == l.done {
+		return
+	}
+	l.note(t, b)
+	l.was = l.least(t, b)
+	l.done = l.n
+	l.push(float64(l.n), t)
+}
+
+func (l *level) push(v float64, t int64) {
+	if len(l.low) == 0 {
+		l.low = append(l.low, levelSpan{n: 0, from: never})
+	}
+	if k := len(l.low) - 1; l.low[k].end == 0 {
+		l.low[k].end = t
+	}
+	for len(l.low) > 0 && l.low[len(l.low)-1].n >= v {
+		l.low = l.low[:len(l.low)-1]
+	}
+	l.low = append(l.low, levelSpan{n: v, from: t})
+}
+
+// least is the smallest count of the last settle time.
+func (l *level) least(t int64, b bounds) float64 {
+	if len(l.low) == 0 {
+		return 0
+	}
+	for len(l.low) > 1 && l.low[0].end <= t-b.settle && l.low[0].end != 0 {
+		l.low = append(l.low[:0], l.low[1:]...)
+	}
+	return l.low[0].n
+}
+
+// note remembers the steady count up to t.
+func (l *level) note(t int64, b bounds) {
+	if l.mode != steady {
+		return
+	}
+	h := t / 3600
+	if d := h - l.hour; d > 0 {
+		for i := range min(d, int64(len(l.ring))) {
+			l.ring[(l.hour+1+i)%int64(len(l.ring))] = 0
+		}
+		l.hour = h
+	}
+	i := h % int64(len(l.ring))
+	l.ring[i] = max(l.ring[i], float32(l.least(t, b)))
+}
+
+// base is the baseline.
+func (l *level) base(t int64, b bounds) float64 {
+	if l.mode != steady {
+		return l.ref
+	}
+	l.note(t, b)
+	var m float32
+	for _, v := range l.ring {
+		m = max(m, v)
+	}
+	return float64(m)
+}
+
+// seed makes the present count the baseline.
+func (l *level) seed(t int64) {
+	l.ring = [24]float32{}
+	l.hour = t / 3600
+	l.ring[l.hour%int64(len(l.ring))] = float32(l.n)
+	l.low = append(l.low[:0], levelSpan{n: float64(l.n), from: never})
+	l.mode, l.ref, l.back, l.rise, l.done = steady, 0, 0, 0, l.n
+}
+
+// compose changes the count by d because peers joined or left, not because routes
+// changed: the baseline goes with it. eligible is what could be counted before
+// and after.
+func (l *level) compose(d int, t int64, b bounds, before, after int) {
+	l.commit(t, b)
+	old := l.n
+	l.n += d
+	l.done = l.n
+	switch {
+	case l.mode != steady || (old == 0 && d == 0):
+		if before > 0 && after != before {
+			l.scale(float64(after) / float64(before))
+		}
+	case old > 0:
+		if d != 0 {
+			l.note(t, b)
+			l.scale(float64(l.n) / float64(old))
+		}
+	case d > 0:
+		if l.base(t, b) == 0 {
+			l.seed(t)
+			return
+		}
+	}
+	if d != 0 {
+		if l.mode != steady || len(l.low) == 0 {
+			l.push(float64(l.n), t)
+		}
+	}
+}
+
+func (l *level) scale(f float64) {
+	for i := range l.ring {
+		l.ring[i] *= float32(f)
+	}
+	for i := range l.low {
+		l.low[i].n *= f
+	}
+	l.ref *= f
+}
+
+// judge says what the count amounts to at t, and when to ask again (0: not
+// before the count changes). armed is whether a fall would mean anything.
+func (l *level) judge(t int64, b bounds, armed bool) (v verdict, again int64) {
+	if l.mode == steady {
+		base := l.base(t, b)
+		if !armed || base <= 0 || float64(l.n) >= b.hi*base {
+			return nothing, 0
+		}
+		l.mode, l.ref, l.onset, l.since, l.back = falling, base, t, t, 0
+	}
+	if l.mode == falling {
+		return l.judgeFalling(t, b)
+	}
+	n := float64(l.n)
+	if n <= b.lo*l.ref {
+		l.rise = 0
+		return nothing, 0
+	}
+	if l.rise == 0 {
+		l.rise = t
+	}
+	if n < b.hi*l.ref {
+		return nothing, 0
+	}
+	if n >= l.ref*0.99 || t >= l.rise+b.hold {
+		ref := l.ref
+		l.mode, l.since = steady, t
+		l.note(t, b)
+		i := l.hour % int64(len(l.ring))
+		l.ring[i] = max(l.ring[i], float32(min(ref, n)))
+		return cameBack, 0
+	}
+	return nothing, l.rise + b.hold
+}
+
+func (l *level) judgeFalling(t int64, b bounds) (verdict, int64) {
+	n := float64(l.n)
+	if n >= b.hi*l.ref {
+		if l.back == 0 {
+			l.back = t
+		}
+		if t >= l.back+b.settle {
+			l.mode, l.since = steady, t
+			l.note(t, b)
+			return nothing, 0
+		}
+		return nothing, l.back + b.settle
+	}
+	l.back = 0
+	if t >= l.since+b.newNormal {
+		l.mode, l.since = steady, t
+		l.ring = [24]float32{}
+		l.note(t, b)
+		return nothing, 0
+	}
+	if t >= l.onset+b.reonset {
+		// It fell some way and stayed there: the rest of the fall begins now.
+		if l.was > 0 && n < b.hi*l.was {
+			l.onset, l.was = t, 0
+		}
+	}
+	if n <= b.lo*l.ref {
+		if l.n == 0 || t >= l.onset+b.hold {
+			l.mode, l.since, l.rise = lost, t, 0
+			return fell, 0
+		}
+		return nothing, l.onset + b.hold
+	}
+	return nothing, l.since + b.newNormal
+}

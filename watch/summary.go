@@ -1,0 +1,472 @@
+package watch
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"depeer/bgp"
+)
+
+// describe fills in what the story adds up to: class, severity, the lists and
+// the sentence.
+func (inc *incident) describe(d *Detector, t int64) {
+	h := inc.h
+	inc.Lost, inc.Remaining, inc.Gained, inc.Origins = []uint32{}, []uint32{}, []uint32{}, nil
+	for e := range inc.lost {
+		if !slices.Contains(inc.Lost, e.asn) {
+			inc.Lost = append(inc.Lost, e.asn)
+		}
+	}
+	slices.SortFunc(inc.Lost, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(inc.lostAt(a), inc.lostAt(b)), cmp.Compare(a, b))
+	})
+	for _, e := range inc.gained {
+		if !slices.Contains(inc.Gained, e.asn) {
+			inc.Gained = append(inc.Gained, e.asn)
+		}
+	}
+	for v := range h.own {
+		f := h.own[v]
+		if !f.active() {
+			f = h.transit[v]
+		}
+		for _, e := range f.edges {
+			if e.pairs.n > 0 && e.pairs.mode != lost && !slices.Contains(inc.Remaining, e.asn) && !slices.Contains(inc.Gained, e.asn) {
+				inc.Remaining = append(inc.Remaining, e.asn)
+			}
+		}
+	}
+	slices.Sort(inc.Remaining)
+	slices.Sort(inc.Gained)
+	concerned := map[netip.Prefix]bool{}
+	for p := range inc.prefixes {
+		concerned[p.Prefix] = true
+	}
+	for o := range inc.origins {
+		concerned[o.p.Prefix] = true
+		if !slices.Contains(inc.Origins, o.asn) {
+			inc.Origins = append(inc.Origins, o.asn)
+		}
+	}
+	slices.Sort(inc.Origins)
+	if len(inc.lost)+len(inc.gained)+len(inc.vias) > 0 || inc.everDark || inc.wasDark {
+		for _, p := range h.prefixes {
+			if p.entry != nil {
+				concerned[p.Prefix] = true
+			}
+		}
+	}
+	inc.Prefixes = []netip.Prefix{}
+	for q := range concerned {
+		inc.Prefixes = append(inc.Prefixes, q)
+	}
+	slices.SortFunc(inc.Prefixes, func(a, b netip.Prefix) int {
+		if c := a.Addr().Compare(b.Addr()); c != 0 {
+			return c
+		}
+		return a.Bits() - b.Bits()
+	})
+	inc.Prefixes = inc.Prefixes[:min(len(inc.Prefixes), maxListed)]
+	inc.Class = inc.class(d, t)
+	inc.Severity = inc.severity()
+	inc.Summary = inc.summary(d, t)
+}
+
+func (inc *incident) lostAt(asn uint32) int64 {
+	var first int64
+	for e := range inc.lost {
+		if e.asn == asn && (first == 0 || e.lostAt < first) {
+			first = e.lostAt
+		}
+	}
+	return first
+}
+
+// class is what the events add up to.
+func (inc *incident) class(d *Detector, t int64) Class {
+	moved, hijack := 0, 0
+	for o := range inc.origins {
+		if o.p.kind == ownPrefix && o.p.ownPeers*2 < len(o.peers) {
+			moved++
+		} else if o.told || inc.Class == HijackSuspect {
+			hijack++
+		} else if inc.Class == Moved {
+			moved++
+		}
+	}
+	switch {
+	case moved > 0:
+		return Moved
+	case hijack > 0:
+		return HijackSuspect
+	case inc.wasDark:
+		return Repeered
+	case inc.everDark && inc.returned && !inc.h.dark && len(inc.gained) > 0:
+		return Repeered
+	case inc.failing > 0 && inc.others == 0:
+		return UpstreamFailure
+	case inc.everDark:
+		return Blackout
+	case len(inc.lost) > 0 && len(inc.gained) > 0:
+		return Rewired
+	case len(inc.lost) > 0 || len(inc.vias) > 0:
+		return Depeered
+	case len(inc.gained) > 0:
+		if n := len(inc.h.lossLog); n > 0 && t-inc.h.lossLog[n-1] <= 96*3600 {
+			return Repeered
+		}
+		return Rewired
+	case len(inc.prefixes) > 0:
+		return Blackout
+	}
+	return Repeered
+}
+
+func (inc *incident) severity() Severity {
+	switch inc.Class {
+	case UpstreamFailure:
+		return Info
+	case Blackout, HijackSuspect, Repeered, Moved:
+		return Critical
+	}
+	for _, share := range inc.lost {
+		if share >= 0.25 {
+			return Critical
+		}
+	}
+	return Warning
+}
+
+// summary is one line that can be read aloud: true, enough, and with what is
+// left to watch.
+func (inc *incident) summary(d *Detector, t int64) string {
+	h := inc.h
+	var b strings.Builder
+	b.WriteString(h.Title())
+	switch inc.Class {
+	case Blackout:
+		inc.sayBlackout(&b, d)
+	case Repeered:
+		inc.sayRepeered(&b, d)
+	case UpstreamFailure:
+		fmt.Fprintf(&b, " lost %s, and so did most other networks behind it: the upstream is failing or leaving, this is no de-peering", asns(inc.Lost))
+		inc.sayCarriers(&b, d)
+	case Rewired:
+		if len(inc.Lost) == 0 {
+			fmt.Fprintf(&b, " has a new upstream: %s", inc.sayShares(d, inc.gained))
+		} else {
+			fmt.Fprintf(&b, " moved from %s to %s, which never carried it before", asns(inc.Lost), inc.sayShares(d, inc.gained))
+		}
+		inc.sayVisible(&b, d)
+	case Depeered:
+		inc.sayDepeered(&b, d)
+	case Moved:
+		fmt.Fprintf(&b, ": %s now from %s instead of %s", inc.sayOrigins(), asns(inc.Origins), asns(h.ASNs))
+	case HijackSuspect:
+		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins", inc.sayOrigins(), asns(inc.Origins))
+	}
+	if inc.Flaps > 0 {
+		fmt.Fprintf(&b, "; it flaps (lost again %s)", times(inc.Flaps))
+	}
+	switch inc.Phase {
+	case Recovering:
+		if inc.wasDark {
+			b.WriteString("; gone again")
+		} else {
+			b.WriteString("; back since " + clock(at(inc.backSince), inc.Opened))
+		}
+	case Resolved:
+		switch {
+		case *inc.Resolution == NewNormal:
+			b.WriteString("; unchanged for " + span(d.policy.NewNormal) + ", taken as the new normal")
+		case inc.wasDark:
+			fmt.Fprintf(&b, "; gone again after %s", span(time.Duration(inc.darkAt-inc.Opened.Unix())*time.Second))
+		default:
+			fmt.Fprintf(&b, "; over after %s", span(at(inc.backSince).Sub(inc.Opened)))
+		}
+	}
+	return b.String()
+}
+
+func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
+	h := inc.h
+	switch {
+	case inc.everDark && h.dark:
+		b.WriteString(" is dark")
+	case inc.everDark:
+		fmt.Fprintf(b, " was dark for %s", span(time.Duration(inc.backAt-inc.darkAt)*time.Second))
+	default:
+		n := 0
+		for p := range inc.prefixes {
+			if p.sight.mode == lost {
+				n++
+			}
+		}
+		if n == 0 {
+			n = len(inc.prefixes)
+		}
+		fmt.Fprintf(b, ": %d of %d prefixes withdrawn", n, len(h.prefixes))
+	}
+	switch {
+	case len(inc.Lost) == 1:
+		fmt.Fprintf(b, ": %s dropped it", asns(inc.Lost))
+	case len(inc.Lost) > 1:
+		first, last := int64(0), int64(0)
+		for e := range inc.lost {
+			if first == 0 || e.lostOnset < first {
+				first = e.lostOnset
+			}
+			last = max(last, e.lostAt)
+		}
+		fmt.Fprintf(b, ": %s dropped it within %s", asns(inc.Lost), span(time.Duration(last-first)*time.Second))
+	}
+	if h.dark && len(inc.Remaining) > 0 {
+		holders, of := h.holders(d)
+		fmt.Fprintf(b, "; %d of %d peers still %s a path through %s", holders, of, plural(holders, "has", "have"), asns(inc.Remaining))
+	}
+}
+
+func (inc *incident) sayRepeered(b *strings.Builder, d *Detector) {
+	h := inc.h
+	switch {
+	case len(inc.gained) == 0 && inc.returned:
+		b.WriteString(" is back")
+	case h.dark:
+		fmt.Fprintf(b, " came back behind %s", asns(inc.Gained))
+	case inc.returned || inc.wasDark:
+		fmt.Fprintf(b, " is back behind %s", inc.sayShares(d, inc.gained))
+	default:
+		fmt.Fprintf(b, " has a new upstream after its losses: %s", inc.sayShares(d, inc.gained))
+	}
+	if !h.dark {
+		if inc.everDark && inc.backAt > inc.darkAt && inc.darkAt > 0 {
+			fmt.Fprintf(b, " after %s in the dark", span(time.Duration(inc.backAt-inc.darkAt)*time.Second))
+		}
+		inc.sayVisible(b, d)
+	}
+}
+
+func (inc *incident) sayDepeered(b *strings.Builder, d *Detector) {
+	if len(inc.Lost) == 0 {
+		var above []uint32
+		for _, e := range inc.vias {
+			if !slices.Contains(above, e.via) {
+				above = append(above, e.via)
+			}
+		}
+		slices.Sort(above)
+		fmt.Fprintf(b, " is cut one level up: %s no longer reaches it through %s", asns(above), bgp.ASN(inc.vias[0].asn))
+		inc.sayVisible(b, d)
+		return
+	}
+	total := 0.0
+	for _, s := range inc.lost {
+		total = max(total, s)
+	}
+	if inc.Phase == Open && inc.stillLost() {
+		fmt.Fprintf(b, ": %s dropped it", asns(inc.Lost))
+	} else {
+		fmt.Fprintf(b, ": %s had dropped it", asns(inc.Lost))
+	}
+	if len(inc.lost) == 1 {
+		fmt.Fprintf(b, " (%s of its routes before)", percent(total))
+	}
+	inc.sayCarriers(b, d)
+	inc.sayVisible(b, d)
+}
+
+func (inc *incident) stillLost() bool {
+	for e := range inc.lost {
+		if e.pairs.mode == lost {
+			return true
+		}
+	}
+	return false
+}
+
+// sayCarriers names who carries the hoster now, with shares.
+func (inc *incident) sayCarriers(b *strings.Builder, d *Detector) {
+	var on []*edge
+	for v := range inc.h.own {
+		f := inc.h.own[v]
+		if !f.active() {
+			f = inc.h.transit[v]
+		}
+		for _, e := range f.edges {
+			if e.pairs.n > 0 && e.pairs.mode != lost {
+				on = append(on, e)
+			}
+		}
+	}
+	if len(on) > 0 {
+		fmt.Fprintf(b, "; carried on by %s", inc.sayShares(d, on))
+	}
+}
+
+// sayShares names upstreams, largest share first.
+func (inc *incident) sayShares(_ *Detector, es []*edge) string {
+	es = slices.Clone(es)
+	slices.SortFunc(es, func(a, b *edge) int {
+		if c := b.pairs.n - a.pairs.n; c != 0 {
+			return c
+		}
+		return int(int64(a.asn) - int64(b.asn))
+	})
+	var out []string
+	for i, e := range es {
+		if i == 4 {
+			out = append(out, fmt.Sprintf("%d more", len(es)-i))
+			break
+		}
+		s := bgp.ASN(e.asn)
+		if e.pairs.n > 0 && e.f.eligible > 0 {
+			s += " (" + percent(float64(e.pairs.n)/float64(e.f.eligible)) + ")"
+		}
+		if e.f.v6 == 1 {
+			s += " in IPv6"
+		}
+		out = append(out, s)
+	}
+	return list(out)
+}
+
+func (inc *incident) sayVisible(b *strings.Builder, d *Detector) {
+	gone, all := 0, 0
+	for _, p := range inc.h.prefixes {
+		if p.retired || p.entry == nil {
+			continue
+		}
+		all++
+		if p.sight.mode == lost {
+			gone++
+		}
+	}
+	switch {
+	case gone == 0 && all > 0 && inc.h.visibility() >= d.policy.ResolveAbove:
+		b.WriteString("; all prefixes stay visible")
+	case gone > 0:
+		fmt.Fprintf(b, "; %d of %d prefixes are withdrawn", gone, all)
+	case all > 0:
+		fmt.Fprintf(b, "; seen by %s of the peers", percent(inc.h.visibility()))
+	}
+}
+
+// visibility is the part of the eligible pairs that have a route.
+func (h *hoster) visibility() float64 {
+	n, of := 0, 0
+	for _, p := range h.prefixes {
+		if !p.retired {
+			n += p.sight.n
+			of += p.eligible
+		}
+	}
+	if of == 0 {
+		return 0
+	}
+	return min(1, float64(n)/float64(of))
+}
+
+// holders counts the peers that have any route to the hoster, of those that could.
+func (h *hoster) holders(d *Detector) (n, of int) {
+	have, could := map[int]bool{}, map[int]bool{}
+	for _, p := range h.prefixes {
+		if p.entry == nil {
+			continue
+		}
+		for _, peer := range d.table.Peers() {
+			if p.isCounted(peer) {
+				could[peer.Index] = true
+				if s := p.entry.Slot(peer); s != nil && s.Node != nil {
+					have[peer.Index] = true
+				}
+			}
+		}
+	}
+	return len(have), len(could)
+}
+
+func (inc *incident) sayOrigins() string {
+	var ps []string
+	for o := range inc.origins {
+		if s := o.p.Prefix.String(); !slices.Contains(ps, s) {
+			ps = append(ps, s)
+		}
+	}
+	slices.Sort(ps)
+	if len(ps) > 3 {
+		return fmt.Sprintf("%d prefixes (%s and others) come", len(ps), ps[0])
+	}
+	return list(ps) + " " + plural(len(ps), "comes", "come")
+}
+
+func asns(ns []uint32) string {
+	var out []string
+	for i, n := range ns {
+		if i == 5 && len(ns) > 6 {
+			out = append(out, fmt.Sprintf("%d more", len(ns)-i))
+			break
+		}
+		out = append(out, bgp.ASN(n))
+	}
+	return list(out)
+}
+
+func list(s []string) string {
+	switch len(s) {
+	case 0:
+		return "nobody"
+	case 1:
+		return s[0]
+	}
+	return strings.Join(s[:len(s)-1], ", ") + " and " + s[len(s)-1]
+}
+
+func percent(f float64) string {
+	switch p := f * 100; {
+	case p > 0 && p < 1:
+		return "under 1 %"
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// span says a duration as people do.
+func span(x time.Duration) string {
+	x = x.Round(time.Second)
+	switch {
+	case x < 0:
+		return "0 seconds"
+	case x < 2*time.Minute:
+		return fmt.Sprintf("%d seconds", int(x.Seconds()))
+	case x < 2*time.Hour:
+		return fmt.Sprintf("%d minutes", int(x.Round(time.Minute).Minutes()))
+	case x < 48*time.Hour:
+		return fmt.Sprintf("%d hours", int(x.Round(time.Hour).Hours()))
+	}
+	return fmt.Sprintf("%d days", int(x.Round(24*time.Hour).Hours()/24))
+}
+
+func clock(x, since time.Time) string {
+	if x.Sub(since) < 12*time.Hour && x.Day() == since.Day() {
+		return x.Format("15:04:05")
+	}
+	return x.Format("2006-01-02 15:04")
+}
