@@ -3,7 +3,6 @@ package mrt
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
@@ -263,7 +262,7 @@ func (in *Input) newDecoder(head []byte) (decoder, error) {
 		}
 		return in.newPump("gzip", z, func() { z.Close() }), nil
 	case has("BZh") && (len(head) < headLen || has(string(head[:4])+"1AY&SY") || has(string(head[:4])+"\x17\x72\x45\x38\x50\x90")):
-		return in.newPump("bzip2", bzip2.NewReader(r), func() {}), nil
+		return newBlocks(r), nil
 	case has("\x28\xb5\x2f\xfd"), isSkippable(head):
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {

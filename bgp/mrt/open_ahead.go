@@ -2,10 +2,13 @@ package mrt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+
+	"depeer/bgp/mrt/bzip2"
 )
 
 // pump runs a decompressor in a goroutine of its own, ahead of the reader by at
@@ -95,6 +98,25 @@ func (p *pump) Close() {
 	p.stop.Do(func() { close(p.done) })
 	p.ended.Wait()
 }
+
+// blocks is the decoder of bzip2, which runs ahead by itself.
+type blocks struct{ reader *bzip2.Reader }
+
+func newBlocks(src io.Reader) blocks {
+	b := blocks{bzip2.NewReader(src)}
+	b.reader.Start()
+	return b
+}
+
+func (b blocks) Next() ([]byte, error) {
+	p, err := b.reader.Next()
+	if at, ok := errors.AsType[*bzip2.FormatError](err); ok {
+		err = &decodeError{at.Offset, fmt.Errorf("bzip2: %w", at.Err)}
+	}
+	return p, err
+}
+
+func (b blocks) Close() { b.reader.Close() }
 
 // detached reads a source whose reads cannot be ended, as those of standard
 // input: Close ends the wait of the reader, while the read itself stays behind.

@@ -238,6 +238,7 @@ func TestOpenInputFaults(t *testing.T) {
 		{"gzip cut", cut(gzipped(t, data)), 1 << 16, true},
 		{"gzip damaged", flip(gzipped(t, data)), 1 << 20, false},
 		{"bzip2 cut", cut(bzipped(t, data)), 1 << 20, true},
+		{"bzip2 damaged", flip(bzipped(t, data)), 1 << 20, false},
 		{"zstd cut", cut(zstded(t, data)), 1 << 18, true},
 		{"gzip and rubbish", append(gzipped(t, data), "rubbish rubbish rubbish"...), 0, false},
 	} {
