@@ -56,6 +56,9 @@ type PeerEntry struct {
 
 // Decoder reads the events of an archive. Zero allocations per event.
 type Decoder struct {
+	// Torn wants the whole prefixes of UPDATEs whose last one is torn as well, as
+	// bgpdump shows them. The message is counted as malformed all the same.
+	Torn bool
 	// Skipped counts what was passed over.
 	Skipped Counts
 	// Messages counts records that hold a BGP message, Entries those of tables.
@@ -231,12 +234,16 @@ func (d *Decoder) stamp(e *Event, s *shape) {
 func (d *Decoder) message(e *Event, b []byte, s *shape) bool {
 	d.Messages++
 	typ, body, f := wire.Header(b)
+	session := wire.Session{AS4: s.as4, AddPath4: s.addPath, AddPath6: s.addPath}
 	if f != wire.None {
+		if typ == wire.TypeUpdate && body != nil {
+			return d.cut(e, body, session)
+		}
 		return d.skip(Malformed(f))
 	}
 	switch typ {
 	case wire.TypeUpdate:
-		return d.split(e, body, wire.Session{AS4: s.as4, AddPath4: s.addPath, AddPath6: s.addPath})
+		return d.split(e, body, session)
 	case wire.TypeOpen, wire.TypeNotification, wire.TypeKeepalive, wire.TypeRouteRefresh, oldRouteRefresh:
 		return false
 	}
@@ -246,9 +253,24 @@ func (d *Decoder) message(e *Event, b []byte, s *shape) bool {
 // oldRouteRefresh is the number that Cisco gave to ROUTE-REFRESH before RFC 2918.
 const oldRouteRefresh = 128
 
+// cut reads a message of which the collector did not keep the end.
+func (d *Decoder) cut(e *Event, body []byte, s wire.Session) bool {
+	if f := d.update.SplitCut(body, s); f != wire.None {
+		return d.skip(Malformed(f))
+	}
+	d.Skipped[CutMessage]++
+	d.partial()
+	e.Kind, e.Update = Message, &d.update
+	return true
+}
+
 func (d *Decoder) split(e *Event, body []byte, s wire.Session) bool {
 	if f := d.update.Split(body, s); f != wire.None {
-		return d.skip(Malformed(f))
+		d.skip(Malformed(f))
+		// What is whole of a message that is not may be shown, never judged.
+		if !d.Torn || f != wire.BadPrefix || d.update.SplitCut(body, s) != wire.None {
+			return false
+		}
 	}
 	d.partial()
 	e.Kind, e.Update = Message, &d.update

@@ -2,6 +2,7 @@ package mrt
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -26,7 +27,7 @@ func (p *Printer) AppendJSON(dst []byte, el *Element, collector string) []byte {
 		dst = strconv.AppendQuote(dst, collector)
 	}
 	dst = append(dst, `,"peer":"`...)
-	dst = appendAddr(dst, e.addr)
+	dst = e.Peer().AppendTo(dst)
 	dst = append(dst, `","peer_asn":`...)
 	dst = appendUint(dst, e.PeerAS)
 	if el.Type == 'S' {
@@ -37,7 +38,7 @@ func (p *Printer) AppendJSON(dst []byte, el *Element, collector string) []byte {
 		return append(dst, "}\n"...)
 	}
 	dst = append(dst, `,"prefix":"`...)
-	dst = appendPrefix(dst, &el.Prefix)
+	dst = el.Prefix.Netip().AppendTo(dst)
 	dst = append(dst, '"')
 	if e.Format.AddPath() {
 		dst = append(dst, `,"path_id":`...)
@@ -59,7 +60,7 @@ func (p *Printer) appendAttributes(dst []byte, el *Element) []byte {
 	dst = appendPathJSON(dst, u.PathInto(&p.path))
 	if len(el.NextHop) >= 4 {
 		dst = append(dst, `,"next_hop":"`...)
-		dst = appendNextHop(dst, el.NextHop)
+		dst = nextHopAddr(el.NextHop).AppendTo(dst)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `,"origin":"`...)
@@ -89,6 +90,14 @@ func (p *Printer) appendAttributes(dst []byte, el *Element) []byte {
 		dst = append(dst, `"}`...)
 	}
 	return dst
+}
+
+// nextHopAddr is the global address of the 4, 16 or 32 octets of a next hop.
+func nextHopAddr(nh []byte) netip.Addr {
+	if len(nh) >= 16 {
+		return netip.AddrFrom16([16]byte(nh))
+	}
+	return netip.AddrFrom4([4]byte(nh))
 }
 
 // appendPathJSON writes a path as [bgp.Path.MarshalJSON] does.

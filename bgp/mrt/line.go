@@ -2,7 +2,7 @@ package mrt
 
 import (
 	"encoding/binary"
-	"net/netip"
+	"strconv"
 
 	"depeer/bgp"
 	"depeer/bgp/wire"
@@ -83,8 +83,11 @@ func (p *Printer) appendTail(b []byte, el *Element) []byte {
 	b = appendNumber(b, u, wire.AttrLocalPref)
 	b = append(b, '|')
 	b = appendNumber(b, u, wire.AttrMED)
-	b = append(b, '|')
-	b = appendCommunities(b, u, ' ', 0)
+	if _, ok := u.Attr(wire.AttrCommunities); ok || e.Format != FormatBGP {
+		// In lines of type BGP bgpdump leaves this column out.
+		b = append(b, '|')
+		b = appendCommunities(b, u, ' ', 0)
+	}
 	if _, ok := u.Attr(wire.AttrAtomicAggregate); ok {
 		b = append(b, "|AG|"...)
 	} else {
@@ -211,19 +214,51 @@ func appendPrefix(b []byte, p *wire.Prefix) []byte {
 	return append(b, octets[p.Bits]...)
 }
 
-// appendAddr writes an address of 4 or 16 octets as inet_ntop does, 0.0.0.0 for none.
+// appendAddr writes an address of 4 or 16 octets as bgpdump does, 0.0.0.0 for none.
 func appendAddr(b, a []byte) []byte {
 	switch len(a) {
 	case 4:
 		return append4(b, binary.BigEndian.Uint32(a))
 	case 16:
-		if hi, lo := binary.BigEndian.Uint64(a), binary.BigEndian.Uint64(a[8:]); hi == 0 && lo>>32 == 0 && lo>>16 != 0 {
-			// IPv4-compatible (RFC 4291 section 2.5.5.1), which netip writes in hexadecimal.
-			return append4(append(b, "::"...), uint32(lo))
-		}
-		return netip.AddrFrom16([16]byte(a)).AppendTo(b)
+		return append6(b, [16]byte(a))
 	}
 	return append(b, "0.0.0.0"...)
+}
+
+// append6 writes an IPv6 address as bgpdump's own inet_ntop does. It differs from
+// RFC 5952, and so from netip, in that even a single zero becomes "::" and that
+// IPv4-compatible addresses (RFC 4291 section 2.5.5.1) show their IPv4 half.
+func append6(b []byte, a [16]byte) []byte {
+	var w [8]uint16
+	for i := range w {
+		w[i] = binary.BigEndian.Uint16(a[2*i:])
+	}
+	from, size := -1, 0
+	for i := 0; i < 8; i++ {
+		n := i
+		for n < 8 && w[n] == 0 {
+			n++
+		}
+		if n-i > size {
+			from, size = i, n-i
+		}
+		i = n
+	}
+	for i := 0; i < 8; i++ {
+		if i == from {
+			b = append(b, ':', ':')
+			i += size - 1
+			continue
+		}
+		if i > 0 && i != from+size {
+			b = append(b, ':')
+		}
+		if i == 6 && from == 0 && (size == 6 || size == 5 && w[5] == 0xFFFF) {
+			return append4(b, binary.BigEndian.Uint32(a[12:]))
+		}
+		b = strconv.AppendUint(b, uint64(w[i]), 16)
+	}
+	return b
 }
 
 var octets = func() (s [256]string) {

@@ -24,11 +24,12 @@ const (
 	OtherMessage                   // a BGP message of a type that nobody defined
 	NoPeerAddress                  // a state change that does not say whose (8 octets, written by old zebra)
 	DiscardedAttribute             // the message stands, an attribute of it does not (RFC 7606)
+	CutMessage                     // the message stands, of its prefixes some may be missing: the collector cut it
 	reasonEnd
 )
 
 var reasonNames = [...]string{"unknown-type", "unknown-subtype", "short-record", "other-afi", "other-family",
-	"bgp4mp-entry", "no-peer-index", "bad-peer-index", "unknown-message-type", "state-without-address", "discarded-attribute"}
+	"bgp4mp-entry", "no-peer-index", "bad-peer-index", "unknown-message-type", "state-without-address", "discarded-attribute", "cut-message"}
 
 // Malformed is the reason for a message that package wire refused.
 func Malformed(f wire.Fault) Reason { return Reason(f) }
@@ -47,10 +48,10 @@ func (r Reason) String() string {
 // Counts counts what was passed over, by reason.
 type Counts [reasonEnd]uint64
 
-// Total sums all reasons but [DiscardedAttribute], whose messages were read.
+// Total sums all reasons but [DiscardedAttribute] and [CutMessage], whose messages were read.
 func (c *Counts) Total() (n uint64) {
 	for r, k := range c {
-		if Reason(r) != DiscardedAttribute {
+		if Reason(r) != DiscardedAttribute && Reason(r) != CutMessage {
 			n += k
 		}
 	}

@@ -154,3 +154,24 @@ func countPrefixes(b []byte, maxBits uint8, addPath bool) (n int, ok bool) {
 	}
 	return n, i == len(b)
 }
+
+// wholePrefixes counts the entries that a cut field holds as a whole, and tells
+// where the last of them ends. It is false where one is longer than max bits.
+func wholePrefixes(b []byte, maxBits uint8, addPath bool) (n, end int, ok bool) {
+	head := 1
+	if addPath {
+		head = 5
+	}
+	for len(b)-end >= head {
+		l := b[end+head-1]
+		if l > maxBits {
+			return n, end, false
+		}
+		next := end + head + int(l+7)>>3
+		if next > len(b) {
+			break
+		}
+		n, end = n+1, next
+	}
+	return n, end, true
+}

@@ -99,6 +99,37 @@ func (u *Update) Split(body []byte, s Session) Fault {
 	return f
 }
 
+// SplitCut is Split for the beginning of a body whose end was not kept: old
+// collectors keep no more than 4,096 octets of a record, header and all. The
+// prefixes that are there as a whole are believed; one that is cut, and a message
+// that is cut within its attributes, are not.
+func (u *Update) SplitCut(body []byte, s Session) Fault {
+	if len(body) < 4 {
+		u.clear()
+		return TooShort
+	}
+	w := int(binary.BigEndian.Uint16(body))
+	if w+4 > len(body) {
+		// The cut is in the withdrawn routes: they are all there is.
+		u.clear()
+		n, end, ok := wholePrefixes(body[2:], 32, s.AddPath4)
+		if !ok || len(body) > 65535 {
+			return BadPrefix
+		}
+		u.b, u.s, u.table = body, s, false
+		u.nWdr, u.withdrawn = n, span{2, uint16(2 + end)}
+		return None
+	}
+	if a := w + 4 + int(binary.BigEndian.Uint16(body[w+2:])); a < len(body) {
+		_, end, _ := wholePrefixes(body[a:], 32, s.AddPath4)
+		if len(body)-a-end > 9 { // more than one entry can take: the fault is not at the end
+			return u.Split(body, s)
+		}
+		body = body[:a+end]
+	}
+	return u.Split(body, s)
+}
+
 func (u *Update) clear() {
 	u.b, u.seen, u.discarded, u.nAnn, u.nWdr = nil, 0, 0, 0, 0
 	u.withdrawn, u.nlri = span{}, span{}
@@ -143,7 +174,8 @@ func (u *Update) split(body []byte) Fault {
 // SplitAttributes takes the attributes of a table dump's entry (RFC 6396
 // sections 4.2 and 4.3.4) apart. In TABLE_DUMP_V2 AS numbers always have 4
 // octets, and MP_REACH_NLRI is cut down to its next hop; some writers put the
-// whole attribute, which is understood too.
+// whole attribute, which is understood too. An entry may lack any attribute: so
+// stand the collector's own routes in its table.
 func (u *Update) SplitAttributes(attrs []byte, s Session) Fault {
 	u.b, u.s, u.table = attrs, s, true
 	u.seen, u.discarded, u.nAnn, u.nWdr = 0, 0, 0, 0
@@ -151,9 +183,6 @@ func (u *Update) SplitAttributes(attrs []byte, s Session) Fault {
 	f := BadLengths
 	if len(attrs) <= 65535 {
 		f = u.attributes(0, len(attrs))
-	}
-	if f == None && u.seen&bitPath == 0 {
-		f = MissingAttr
 	}
 	if f != None {
 		u.clear()

@@ -57,7 +57,8 @@ func (f Family) known() bool {
 func (f Family) V6() bool { return f.AFI == AFI6 }
 
 // Header reads the header of a message: its type and its body. A message may
-// be up to 65,535 octets long (RFC 8654).
+// be up to 65,535 octets long (RFC 8654). With BadLength, the body is what there
+// is of it if the message reaches beyond msg, else nil.
 func Header(msg []byte) (typ uint8, body []byte, f Fault) {
 	if len(msg) < HeaderLen {
 		return 0, nil, BadLength
@@ -66,7 +67,10 @@ func Header(msg []byte) (typ uint8, body []byte, f Fault) {
 		return 0, nil, BadMarker
 	}
 	n := int(binary.BigEndian.Uint16(msg[16:]))
-	if n < HeaderLen || n > len(msg) {
+	if n > len(msg) {
+		return msg[18], msg[HeaderLen:], BadLength
+	}
+	if n < HeaderLen {
 		return msg[18], nil, BadLength
 	}
 	return msg[18], msg[HeaderLen:n], None

@@ -279,6 +279,7 @@ func (s *scanner) file(ctx context.Context, name string) error {
 	}
 	defer in.Close()
 	d := mrt.NewDecoder(name, in)
+	d.Torn = true
 	d.Between(s.from, s.to)
 	collector := ""
 	if s.json {
