@@ -32,48 +32,44 @@ func (c *churner) once() int {
 	if r.held == nil || !c.open(r.held.way, q, id) {
 		return 1
 	}
-	ids, turns := []int{id}, c.turned(q, 0, []int{id})
+	ids := []int{id}
 	switch {
 	case kind < 600: // another transit, for this one peer
 		if p := c.pathOf(q, r.held.way, c.r.IntN(4)); p != nil {
-			c.soon(q, 0, func() { c.step(q, 0, ids, turns, p) })
+			c.step(q, 0, ids, c.turned(q, 0, ids), p)
 		}
 		return 1
 	case kind < 750: // away, and back after up to a minute
-		c.soon(q, 0, func() { c.step(q, 0, ids, turns, nil) })
-		c.soon(q, second+c.r.Int64N(60*second), func() { c.settleDown(q, 0, ids, turns) })
+		turns := c.turned(q, 0, ids)
+		c.step(q, 0, ids, turns, nil)
+		c.later(c.now+second+c.r.Int64N(60*second), func() { c.settleDown(q, 0, ids, turns) })
 		return 2
 	case kind < 850 && r.held != r.wanted: // back to the usual path
-		c.soon(q, 0, func() { c.settleDown(q, 0, ids, turns) })
+		c.settleDown(q, 0, ids, c.turned(q, 0, ids))
 		return 1
 	default: // the same path again, with another community
 		tag := uint16(1000 + c.r.IntN(1000))
-		c.soon(q, 0, func() {
-			if x := c.sessions[q.index]; !x.down && c.now >= x.busy && r.told == r.held && r.turn == turns[0] {
-				c.tell(q, 0, id, r.held, tag)
-			}
-		})
+		if x := c.sessions[q.index]; !x.down && c.now >= x.busy && r.told == r.held {
+			c.tell(q, 0, id, r.held, tag)
+		}
 		return 1
 	}
 }
-
-// soon queues a task at the next moment, plus a delay, that the collector of the
-// peer can write.
-func (c *churner) soon(q *peer, delay int64, do func()) { c.later(q.tick(c.now+delay), do) }
 
 // everybody moves a background prefix to another path at all peers.
 func (c *churner) everybody(id int) int {
 	variant := c.r.IntN(4)
 	for _, q := range c.peers {
-		r := c.route(q, 0, id)
-		delay := c.r.Int64N(30 * second)
-		if r.held == nil || !c.open(r.held.way, q, id) {
-			continue
-		}
-		if p := c.pathOf(q, r.held.way, variant); p != nil {
-			ids, turns := []int{id}, c.turned(q, 0, []int{id})
-			c.soon(q, delay, func() { c.step(q, 0, ids, turns, p) })
-		}
+		c.later(c.now+c.r.Int64N(30*second), func() {
+			r := c.route(q, 0, id)
+			if r.held == nil || !c.open(r.held.way, q, id) {
+				return
+			}
+			if p := c.pathOf(q, r.held.way, variant); p != nil {
+				ids := []int{id}
+				c.step(q, 0, ids, c.turned(q, 0, ids), p)
+			}
+		})
 	}
 	return len(c.peers)
 }

@@ -97,9 +97,8 @@
 //	at TIME rib
 //
 // "over" is how long it takes until everybody has heard, 60 s unless said: when
-// it is past, nobody has the old state any more. (A collector that writes whole
-// seconds rounds up.) Until then each peer hears at its own time, and when routes
-// are lost, a share of the peers ("hunting") first tries one to three longer
+// it is past, nobody has the old state any more. Until then each peer hears at its
+// own time, and when routes are lost, a share of the peers ("hunting") first tries one to three longer
 // paths over the lost edge, 22.5 to 30 s apart where there is room, as path
 // hunting under RFC 4271's timers does. "except" names peers that do not hear
 // of it and keep the dead route: zombies.

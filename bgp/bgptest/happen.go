@@ -21,17 +21,17 @@ func (s *sim) happen(e *event) {
 		n := e.way.net
 		s.ways[n] = append(s.ways[n], e.way)
 		maps.DeleteFunc(s.preferences, func(k preferenceKey, _ [][]*way) bool { return k.net == n })
-		s.reroute(s.prefixesOf(func(y *way) bool { return y == e.way }), e.over, false)
+		s.reroute(s.prefixesOf(func(y *way) bool { return y == e.way }), e, false)
 	case "announce":
 		s.originate(e.net, e.prefixes, e.share)
-		s.reroute(e.prefixes, e.over, false)
+		s.reroute(e.prefixes, e, false)
 	case "withdraw":
 		s.blocks = append(s.blocks, block{net: e.net, only: setOf(e.prefixes), except: e.except})
-		s.reroute(e.prefixes, e.over, true)
+		s.reroute(e.prefixes, e, true)
 	case "move":
 		s.originate(e.to, e.prefixes, 10000)
 		s.blocks = append(s.blocks, block{net: e.net, only: setOf(e.prefixes)})
-		s.reroute(e.prefixes, e.over, false)
+		s.reroute(e.prefixes, e, false)
 	case "hunt":
 		s.hunt(e)
 	case "noise":
@@ -64,7 +64,7 @@ func (s *sim) close(e *event) {
 		s.blocks = append(s.blocks, block{failed: a, scope: e.scope, except: e.except})
 	}
 	clear(s.paths)
-	s.reroute(s.prefixesOf(s.concerned(e)), e.over, true)
+	s.reroute(s.prefixesOf(s.concerned(e)), e, true)
 }
 
 // reopen takes cuts and failures back: of the same scope, or of any where none
@@ -77,7 +77,7 @@ func (s *sim) reopen(e *event) {
 		return b.cut != nil && slices.Contains(e.edges, *b.cut) || b.failed != 0 && slices.Contains(e.asns, b.failed)
 	})
 	clear(s.paths)
-	s.reroute(s.prefixesOf(s.concerned(e)), e.over, false)
+	s.reroute(s.prefixesOf(s.concerned(e)), e, false)
 }
 
 // concerned tells the ways that an edge or an AS is part of, the transit above
@@ -140,9 +140,10 @@ type change struct {
 }
 
 // reroute lets every peer choose anew for these prefixes; whoever chooses
-// otherwise settles within over. hunting says that routes were lost: then peers
-// may try longer paths first.
-func (s *sim) reroute(prefixes []int, over int64, hunting bool) {
+// otherwise settles within its time. hunting says that routes were lost: then
+// peers may try longer paths first, and those that had wandered to a path which is
+// lost now come home, too.
+func (s *sim) reroute(prefixes []int, e *event, hunting bool) {
 	s.serial++
 	event := s.serial
 	type key struct {
@@ -156,7 +157,7 @@ func (s *sim) reroute(prefixes []int, over int64, hunting bool) {
 			best := s.choose(q, id)
 			for slot := range q.slots {
 				r := s.route(q, slot, id)
-				if r.wanted == best[slot] {
+				if r.wanted == best[slot] && (!hunting || r.held == r.wanted || !e.breaks(r.held)) {
 					continue
 				}
 				r.wanted = best[slot]
@@ -172,17 +173,32 @@ func (s *sim) reroute(prefixes []int, over int64, hunting bool) {
 				list[i].turns = append(list[i].turns, r.turn)
 			}
 		}
-		for i, c := range list {
-			s.converge(q, c, over, hunting, event, i)
+		for _, c := range list {
+			s.converge(q, c, e.over, hunting, event)
 		}
 	}
+}
+
+// breaks reports whether a path runs over what the sentence takes away.
+func (e *event) breaks(p *path) bool {
+	if p == nil {
+		return false
+	}
+	for _, x := range e.edges {
+		for i := 1; i < len(p.asns); i++ {
+			if p.asns[i-1] == x.left && p.asns[i] == x.right {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(e.asns, func(a uint32) bool { return slices.Contains(p.asns, a) })
 }
 
 // converge queues the steps from the old path to the new one. Most peers hear
 // early, few late; between two paths of path hunting lie 22.5 to 30 seconds,
 // the jittered MinRouteAdvertisementInterval of RFC 4271 section 9.2.1.1 and
 // 10, or less where the time is short.
-func (s *sim) converge(q *peer, c change, over int64, hunting bool, event uint64, part int) {
+func (s *sim) converge(q *peer, c change, over int64, hunting bool, event uint64) {
 	origin := uint64(0)
 	for _, p := range []*path{c.old, c.new} {
 		if p != nil {
@@ -197,17 +213,16 @@ func (s *sim) converge(q *peer, c change, over int64, hunting bool, event uint64
 	} else {
 		at += r.Int64N(min(30*second, over-at) + 1)
 	}
-	// Whatever rounding to whole seconds adds must still lie within the time.
-	gap := (22500000 + r.Int64N(7500001))
+	gap := 22500000 + r.Int64N(7500001)
 	if paths > 0 {
 		gap = min(gap, (over-at)/int64(paths))
 	}
 	for n := range paths {
 		p := s.detour(q, c.old, n+1)
-		s.later(q.tick(s.now+at), func() { s.step(q, c.slot, c.prefixes, c.turns, p) })
+		s.later(s.now+at, func() { s.step(q, c.slot, c.prefixes, c.turns, p) })
 		at += gap
 	}
-	s.later(q.tick(s.now+at), func() { s.step(q, c.slot, c.prefixes, c.turns, c.new) })
+	s.later(s.now+at, func() { s.step(q, c.slot, c.prefixes, c.turns, c.new) })
 }
 
 // turned starts a change of mind about prefixes of one slot and gives the turns.
@@ -243,15 +258,15 @@ func (s *sim) hunt(e *event) {
 		if e.gaps {
 			width := e.over / int64(len(s.peers))
 			at := s.now + int64(order[i])*width
-			s.later(q.tick(at), func() { s.step(q, 0, held, turns, nil) })
-			s.later(q.tick(at+width/2), func() { s.settleDown(q, 0, held, turns) })
+			s.later(at, func() { s.step(q, 0, held, turns, nil) })
+			s.later(at+width/2, func() { s.settleDown(q, 0, held, turns) })
 			continue
 		}
 		count := 1 + r.IntN(3)
 		gap := e.over / int64(count+1)
 		at := s.now + r.Int64N(gap)
 		for n := range count {
-			s.later(q.tick(at), func() {
+			s.later(at, func() {
 				for k, id := range held {
 					if old := s.route(q, 0, id).wanted; old != nil {
 						s.step(q, 0, held[k:k+1], turns[k:k+1], s.detour(q, old, n+1))
@@ -260,7 +275,7 @@ func (s *sim) hunt(e *event) {
 			})
 			at += gap
 		}
-		s.later(q.tick(at), func() { s.settleDown(q, 0, held, turns) })
+		s.later(at, func() { s.settleDown(q, 0, held, turns) })
 	}
 }
 
@@ -278,11 +293,11 @@ func (s *sim) held(q *peer, prefixes []int) []int {
 func (s *sim) noise(e *event) {
 	for _, q := range e.peers {
 		for i := range int64(e.count) {
-			s.later(q.tick(s.now+i*e.every), func() {
+			s.later(s.now+i*e.every, func() {
 				held := s.held(q, e.prefixes)
 				turns := s.turned(q, 0, held)
 				s.step(q, 0, held, turns, nil)
-				s.later(q.tick(s.now+e.every/2), func() { s.settleDown(q, 0, held, turns) })
+				s.later(s.now+e.every/2, func() { s.settleDown(q, 0, held, turns) })
 			})
 		}
 	}

@@ -36,7 +36,8 @@ func (s *Scenario) Peers() []bgp.Peer {
 }
 
 // Updates plays the scenario: the facts that the files of [Scenario.WriteDir]
-// hold, in the order of time. A table dump is told family by family: TableStart
+// hold, in the order of time, but for the parts of a second that some collectors
+// write and others do not. A table dump is told family by family: TableStart
 // for each peer that has routes, the routes prefix by prefix, TableEnd. Malformed messages
 // and the states between Idle and Established are in the files alone.
 func (s *Scenario) Updates() iter.Seq[bgp.Update] {
@@ -77,7 +78,7 @@ func (y *yielder) update(u bgp.Update, _ *peer, _ uint16) {
 	}
 }
 
-func (y *yielder) malformed(int64, *peer, []byte) {}
+func (y *yielder) malformed(time.Time, *peer, []byte) {}
 
 func (y *yielder) table(at int64, s *sim) {
 	for _, c := range s.collectors {
@@ -223,12 +224,12 @@ func (w *filer) update(u bgp.Update, q *peer, tag uint16) {
 	}
 }
 
-func (w *filer) malformed(at int64, q *peer, msg []byte) {
+func (w *filer) malformed(at time.Time, q *peer, msg []byte) {
 	o := w.outputs[q.col]
-	w.fail(w.advance(o, at))
+	w.fail(w.advance(o, micro(at)))
 	if w.err == nil {
 		w.fail(o.flush())
-		w.fail(o.file.mrt.Message(instant(at), q.Peer, q.col.local(q), msg))
+		w.fail(o.file.mrt.Message(at, q.Peer, q.col.local(q), msg))
 	}
 }
 

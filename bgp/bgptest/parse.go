@@ -16,7 +16,7 @@ import (
 // fuzzer, from filling the disk.
 const (
 	maxPeers     = 1000     // of one collector
-	maxRoutes    = 20000000 // peers times prefixes
+	maxRoutes    = 10000000 // peers times prefixes
 	maxInvented  = 15000    // prefixes of one sentence
 	maxFiles     = 100000
 	maxChurn     = 20000000

@@ -17,12 +17,12 @@ func (s *sim) reset(e *event) {
 			from += r.Int64N(2*second + 1)
 			to = max(to, from) + r.Int64N(20*second+1)
 		}
-		s.later(q.tick(from), func() {
+		s.later(from, func() {
 			if s.sessions[q.index].down {
 				return
 			}
 			s.lose(q)
-			s.later(max(q.tick(to), s.now), func() { s.regain(q) })
+			s.later(max(to, s.now), func() { s.regain(q) })
 		})
 	}
 }
@@ -34,7 +34,7 @@ func (s *sim) lose(q *peer) {
 	for i := range s.routes[q.index] {
 		s.routes[q.index][i].told = nil
 	}
-	s.record(bgp.Update{At: instant(s.now), Peer: q.Peer, Kind: bgp.PeerDown}, q, 0)
+	s.record(bgp.Update{At: q.stamp(s.now), Peer: q.Peer, Kind: bgp.PeerDown}, q, 0)
 }
 
 // regain brings the session up. The peer sends its whole table, path by path,
@@ -42,7 +42,7 @@ func (s *sim) lose(q *peer) {
 func (s *sim) regain(q *peer) {
 	x := &s.sessions[q.index]
 	x.down = false
-	s.record(bgp.Update{At: instant(s.now), Peer: q.Peer, Kind: bgp.PeerUp}, q, 0)
+	s.record(bgp.Update{At: q.stamp(s.now), Peer: q.Peer, Kind: bgp.PeerUp}, q, 0)
 	type batch struct {
 		slot     int
 		path     *path
@@ -76,7 +76,7 @@ func (s *sim) regain(q *peer) {
 	length := second + total*second/500
 	epoch := x.epoch
 	for i, b := range batches {
-		s.later(q.tick(s.now+length*int64(i+1)/int64(len(batches)+1)), func() {
+		s.later(s.now+length*int64(i+1)/int64(len(batches)+1), func() {
 			if s.sessions[q.index].epoch != epoch {
 				return
 			}
@@ -85,14 +85,14 @@ func (s *sim) regain(q *peer) {
 			}
 		})
 	}
-	x.busy = q.tick(s.now + length)
+	x.busy = s.now + length
 	s.later(x.busy, func() {
 		if s.sessions[q.index].epoch != epoch {
 			return
 		}
 		for _, v6 := range []bool{false, true} {
 			if f := q.col.families; v6 && f.v6 || !v6 && f.v4 {
-				s.record(bgp.Update{At: instant(s.now), Peer: q.Peer, Kind: bgp.EndOfRIB, V6: v6}, q, 0)
+				s.record(bgp.Update{At: q.stamp(s.now), Peer: q.Peer, Kind: bgp.EndOfRIB, V6: v6}, q, 0)
 			}
 		}
 	})
@@ -104,9 +104,9 @@ func (s *sim) misspeak(e *event) {
 	for _, q := range e.peers {
 		at := s.now
 		for i := range e.count {
-			s.later(q.tick(at), func() {
+			s.later(at, func() {
 				if !s.sessions[q.index].down && s.now >= s.silent[q.col] && !s.stopped {
-					s.malformed(s.now, q, broken(i, q.col.format.Encoding))
+					s.malformed(q.stamp(s.now), q, broken(i, q.col.format.Encoding))
 				}
 			})
 			at += second + int64(s.draw(4, "malformed", uint64(q.index), uint64(i)))*second

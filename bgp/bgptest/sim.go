@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"net/netip"
 	"slices"
+	"time"
 
 	"depeer/bgp"
 )
@@ -11,7 +12,7 @@ import (
 // sink takes what the simulation says, in the order of time.
 type sink interface {
 	update(u bgp.Update, q *peer, tag uint16) // Announce, Withdraw, PeerUp, PeerDown, EndOfRIB
-	malformed(at int64, q *peer, msg []byte)
+	malformed(at time.Time, q *peer, msg []byte)
 	table(at int64, s *sim)
 }
 
@@ -192,7 +193,7 @@ func (s *sim) tell(q *peer, slot, prefix int, p *path, tag uint16) {
 		return
 	}
 	r.told, r.since = p, s.now
-	u := bgp.Update{At: instant(s.now), Peer: q.Peer, Kind: bgp.Withdraw, Prefix: s.prefixes[prefix], PathID: q.pathID(slot)}
+	u := bgp.Update{At: q.stamp(s.now), Peer: q.Peer, Kind: bgp.Withdraw, Prefix: s.prefixes[prefix], PathID: q.pathID(slot)}
 	if p != nil {
 		u.Kind, u.Path = bgp.Announce, p.Path
 	}
@@ -213,12 +214,13 @@ func (s *sim) record(u bgp.Update, q *peer, tag uint16) {
 	}
 }
 
-// tick rounds a time up to what the collector of the peer can write.
-func (q *peer) tick(at int64) int64 {
+// stamp is the time that the collector of the peer writes down: whole seconds
+// unless it writes microseconds.
+func (q *peer) stamp(at int64) time.Time {
 	if q.col.format.Microseconds {
-		return at
+		return instant(at)
 	}
-	return (at + second - 1) / second * second
+	return instant(at - at%second)
 }
 
 // step changes what a peer has for some prefixes, unless it changed its mind
@@ -259,6 +261,6 @@ func (s *sim) repeat(q *peer, slot, prefix int, turn uint32, p *path, tag uint16
 func (s *sim) dump() {
 	if minute := s.now / (60 * second); !s.stopped && minute != s.dumped {
 		s.dumped = minute
-		s.table(s.now, s)
+		s.table(s.now-s.now%second, s)
 	}
 }

@@ -143,13 +143,15 @@ func (w *words) prefix() netip.Prefix {
 		w.fail("%q: write an IPv4 prefix as such", t)
 	case p != p.Masked():
 		w.fail("%q has bits set behind its length; %s is meant?", t, p.Masked())
-	case p.Overlaps(inventedV4) || p.Overlaps(inventedV6):
+	case inside(p, inventedV4) || inside(p, inventedV6):
 		w.fail("%s lies in the space of invented prefixes (%s, %s)", p, inventedV4, inventedV6)
-	case p.Overlaps(sessionsV4) || p.Overlaps(sessionsV6):
+	case inside(p, sessionsV4) || inside(p, sessionsV6):
 		w.fail("%s lies in the space of invented sessions (%s, %s)", p, sessionsV4, sessionsV6)
 	}
 	return p
 }
+
+func inside(p, space netip.Prefix) bool { return p.Bits() >= space.Bits() && space.Contains(p.Addr()) }
 
 // listed takes prefixes for as long as there are any.
 func (w *words) listed() []netip.Prefix {
