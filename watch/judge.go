@@ -152,15 +152,24 @@ func (e *edge) judgeVia(d *Detector, t int64) int64 {
 	switch {
 	case u == nil || u.pairs.mode == lost || u.peers < min(d.policy.MinPeers, d.joined):
 		e.rising = 0
-	case u.pairs.mode == falling && t < u.pairs.onset+3*b.hold:
-		return soonest(again, u.pairs.onset+3*b.hold)
+	case u.pairs.mode == falling && t < u.pairs.moved+2*b.hold:
+		return soonest(again, u.pairs.moved+2*b.hold)
 	case t < e.rising:
 		return soonest(again, e.rising)
+	case !e.stays(d, u, t):
+		e.rising = 0
 	default:
 		e.rising = 0
 		d.upstreamEvent(e, TransitLost, e.pairs.onset, t, e.pairs.ref)
 	}
 	return again
+}
+
+// stays reports whether the upstream lost nothing to other upstreams: a hop above
+// it that vanished because the hoster's routes went elsewhere was not cut.
+func (e *edge) stays(d *Detector, u *edge, t int64) bool {
+	without := max(0, e.f.eligible-e.f.visible())
+	return float64(u.pairs.n+without) >= d.policy.RestoredAbove*u.pairs.base(t, d.edges)
 }
 
 func (p *prefix) judge(d *Detector, t int64) (again int64) {

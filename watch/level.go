@@ -23,6 +23,7 @@ type level struct {
 	back  int64 // falling: is above hi again since
 	rise  int64 // lost: is above lo again since
 	since int64 // of the mode
+	moved int64 // last change by more than a twentieth of the baseline
 }
 
 type levelSpan struct {
@@ -65,6 +66,9 @@ func (l *level) commit(t int64, b bounds) {
 	}
 	l.note(t, b)
 	l.was = l.least(t, b)
+	if d := float64(l.n - l.done); d*d*400 >= l.ref*l.ref {
+		l.moved = t
+	}
 	l.done = l.n
 	l.push(float64(l.n), t)
 }

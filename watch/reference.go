@@ -3,6 +3,7 @@ package watch
 import (
 	"net/netip"
 
+	"depeer/bgp"
 	"depeer/bgp/rib"
 )
 
@@ -11,8 +12,9 @@ import (
 type reference struct {
 	asn      uint32
 	prefixes map[netip.Prefix]*prefix
-	behind   map[uint32]int // reference prefixes, by the AS right of the upstream
-	pairs    level          // (reference prefix, peer) through the upstream and that AS
+	behind   map[uint32]int    // reference prefixes, by the AS right of the upstream
+	pairs    level             // (reference prefix, peer) through the upstream and that AS
+	vias     map[uint32]*level // of these, by the hop above the upstream
 }
 
 // perNeighbour bounds the references behind one neighbour of the upstream, so
@@ -22,7 +24,7 @@ const perNeighbour = 2
 func (d *Detector) reference(u uint32) *reference {
 	r := d.upstreams[u]
 	if r == nil {
-		r = &reference{asn: u, prefixes: map[netip.Prefix]*prefix{}, behind: map[uint32]int{}}
+		r = &reference{asn: u, prefixes: map[netip.Prefix]*prefix{}, behind: map[uint32]int{}, vias: map[uint32]*level{}}
 		d.upstreams[u] = r
 	}
 	return r
@@ -62,11 +64,27 @@ func (d *Detector) referencePeer(p *prefix, peer *rib.Peer, s *rib.Slot, n int) 
 	if r == nil {
 		return
 	}
-	for _, hop := range r.hops {
+	for i, hop := range r.hops {
 		if ref := d.upstreams[hop.ASN]; ref != nil && hop.Set == nil && ref.prefixes[p.Prefix] != nil && r.after(hop.ASN) != 0 {
 			ref.pairs.compose(n, d.now, d.edges, 0, 0)
+			if v := ref.via(r.hops, i); v != nil {
+				v.compose(n, d.now, d.edges, 0, 0)
+			}
 		}
 	}
+}
+
+// via counts the routes that reach the upstream over the hop above it.
+func (r *reference) via(hops []bgp.Hop, i int) *level {
+	if i < 2 || hops[i-1].Set != nil { // the first hop is the peer itself
+		return nil
+	}
+	v := r.vias[hops[i-1].ASN]
+	if v == nil {
+		v = &level{}
+		r.vias[hops[i-1].ASN] = v
+	}
+	return v
 }
 
 func (d *Detector) referenceCount(p *prefix, s *rib.Slot, n int) {
@@ -87,6 +105,9 @@ func (d *Detector) referenceCount(p *prefix, s *rib.Slot, n int) {
 			ref.behind[r.hops[i+1].ASN]++
 		}
 		ref.pairs.n += n
+		if v := ref.via(r.hops, i); v != nil {
+			v.n += n
+		}
 		d.mark(ref)
 	}
 }
@@ -94,6 +115,11 @@ func (d *Detector) referenceCount(p *prefix, s *rib.Slot, n int) {
 func (r *reference) judge(d *Detector, t int64) int64 {
 	r.pairs.commit(t, d.edges)
 	_, again := r.pairs.judge(t, d.edges, true)
+	for _, v := range r.vias {
+		v.commit(t, d.edges)
+		_, more := v.judge(t, d.edges, true)
+		again = soonest(again, more)
+	}
 	return again
 }
 
@@ -106,11 +132,18 @@ func (r *reference) failing(d *Detector, e *edge, t int64) bool {
 	if len(r.prefixes) < 3 || len(r.behind) < 2 {
 		return false
 	}
-	base := r.pairs.base(t, d.edges)
-	if base < 3 || float64(r.pairs.n) > (1-d.policy.ReferenceGone)*base {
+	pairs := &r.pairs
+	if e.via != 0 {
+		if pairs = r.vias[e.via]; pairs == nil {
+			return false
+		}
+	}
+	base := pairs.base(t, d.edges)
+	if base < 3 || float64(pairs.n) > (1-d.policy.ReferenceGone)*base {
 		return false
 	}
 	// An upstream that failed long ago does not explain today's loss.
-	return r.pairs.mode != steady && e.pairs.onset-r.pairs.onset < int64(d.policy.NewNormal.Seconds())/24 &&
-		r.pairs.onset-e.pairs.onset < int64(d.policy.NewNormal.Seconds())/24
+	near := int64(d.policy.NewNormal.Seconds()) / 24
+	apart := e.pairs.onset - pairs.onset
+	return pairs.mode != steady && -near < apart && apart < near
 }

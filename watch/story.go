@@ -272,9 +272,13 @@ func (inc *incident) publish(d *Detector, t int64) {
 		return
 	}
 	inc.dirty = false
+	before := inc.Incident
+	inc.describe(d, t)
+	if inc.Revision > 0 && before.Summary == inc.Summary && before.Phase == inc.Phase && before.Class == inc.Class {
+		return // one more prefix of the same: the next revision lists it
+	}
 	inc.Revision++
 	inc.At = at(t)
-	inc.describe(d, t)
 	out := inc.Incident
 	out.Lost, out.Remaining, out.Gained = slices.Clone(inc.Lost), slices.Clone(inc.Remaining), slices.Clone(inc.Gained)
 	out.Prefixes, out.Events, out.Origins = slices.Clone(inc.Prefixes), slices.Clone(inc.Events), slices.Clone(inc.Origins)
