@@ -17,8 +17,9 @@ import (
 
 func checkCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check --config FILE",
-		Short: "Validate a configuration, printing every problem",
+		Use:                   "check --config FILE",
+		DisableFlagsInUseLine: true,
+		Short:                 "Validate a configuration, printing every problem",
 		Long: `Validate a configuration. Every problem is printed with its line, its path and its
 value, and the exit code is 2. A configuration without problems is summed up, with
 notes about what is allowed and perhaps not meant.`,
@@ -98,10 +99,11 @@ func validityNotes(hosters []watch.Hoster, now time.Time) []string {
 	unbounded := 0
 	for i := range hosters {
 		h := &hosters[i]
-		switch {
-		case h.Valid.To.IsZero():
+		if h.Valid.To.IsZero() {
 			unbounded++
-		case !now.Before(h.Valid.To):
+		}
+		switch {
+		case !h.Valid.To.IsZero() && !now.Before(h.Valid.To):
 			out = append(out, fmt.Sprintf("%s ended on %s: routes after that day raise nothing, its AS numbers and prefixes may be somebody else's by now",
 				h.ID, h.Valid.LastDay().Format(time.DateOnly)))
 		case now.Before(h.Valid.From):

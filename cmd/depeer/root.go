@@ -28,6 +28,7 @@ const (
 var commands = []func() *cobra.Command{
 	checkCommand,
 	scanCommand,
+	watchlistCommand,
 	versionCommand,
 }
 
@@ -66,7 +67,7 @@ listens: it announces no route.`,
 	return root, begun
 }
 
-// mark makes every command below c note that it has begun. Cobra checks flags and
+// mark makes c and every command below it note that it has begun. Cobra checks flags and
 // arguments before that, so no command has to tell its usage errors from others.
 func mark(c *cobra.Command, begun *bool) {
 	if work := c.RunE; work != nil {
