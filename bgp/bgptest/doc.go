@@ -35,7 +35,8 @@
 //	EDGE      6939-26780: two neighbours in a path, the upstream first
 //	PEERS     rrc00 (all of them), rrc00 peer 3, rrc00 peers 2-4,7
 //	SOME      PEERS and PEERS ...
-//	SCOPE     ipv4, ipv6, networks, prefixes, in any number: narrows to these
+//	SCOPE     ipv4, ipv6, references (all of them), networks, prefixes, in any number: narrows
+//	          to these
 //
 // # The world
 //

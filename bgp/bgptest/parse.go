@@ -304,6 +304,8 @@ func (p *parser) readScope(w *words) scope {
 			s.v4 = w.accept(t)
 		case t == "ipv6":
 			s.v6 = w.accept(t)
+		case t == "references":
+			s.references = w.accept(t)
 		case strings.Contains(t, "/"):
 			s.prefixes[w.prefix()] = true
 		case isASN(t):
@@ -312,7 +314,7 @@ func (p *parser) readScope(w *words) scope {
 			}
 		default:
 			if s.empty() {
-				w.fail("after \"for\" come ipv4, ipv6, networks or prefixes")
+				w.fail("after \"for\" come ipv4, ipv6, references, networks or prefixes")
 			}
 			return s
 		}

@@ -402,6 +402,34 @@ at 21:00 drop 3549-23342 for 27595 over 60s`)
 	}
 }
 
+// An upstream may leave some of its customers: the references lose it, the
+// hoster keeps it.
+func TestScopeOfReferences(t *testing.T) {
+	s := parse(t, world+"at +0s rib\nat 19:00 fail 6939 for references over 10m")
+	customers := func(all table) (n int) {
+		for _, routes := range all {
+			for _, p := range routes {
+				if hops := p.Hops(nil); hops[len(hops)-2].ASN == 6939 && hops[len(hops)-1].ASN != 26780 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	var before int
+	end := tables(s, func(u bgp.Update, all table) {
+		if u.Kind == bgp.TableEnd {
+			before = customers(all)
+		}
+	})
+	if after := customers(end); before < 400 || after != 0 {
+		t.Errorf("%d routes of references behind AS6939, after it %d", before, after)
+	}
+	if n := end.behind(mccolo4, edge{6939, 26780}); n != 25 {
+		t.Errorf("%d peers reach the hoster by AS6939, want 25 as before", n)
+	}
+}
+
 func TestOriginsMoveAndOverlap(t *testing.T) {
 	s := parse(t, world+`
 network 64999

@@ -183,7 +183,7 @@ func (p *parser) readNetwork(w *words) {
 	if w.err == nil && p.byASN[asn] != nil {
 		w.fail("network %d is there already", asn)
 	}
-	if w.err == nil && asn >= firstTransientAS && asn < firstReferenceAS+1000000 {
+	if w.err == nil && asn >= firstTransientAS && asn < endOfInvented {
 		w.fail("AS%d is one of the invented ones", asn)
 	}
 	list := w.listed()

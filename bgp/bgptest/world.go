@@ -15,6 +15,7 @@ const (
 	firstRegionalAS  = 4200000100 // carry the background table
 	firstTableAS     = 4200001000 // originate it
 	firstReferenceAS = 4200500000 // customers of the upstreams with reference networks
+	endOfInvented    = 4201500000
 	transientASes    = 60
 	regionalASes     = 50
 )
@@ -112,27 +113,28 @@ type audience struct {
 // scope narrows a sentence to address families, networks and prefixes. What is
 // empty narrows nothing; networks and prefixes add up.
 type scope struct {
-	v4, v6   bool
-	networks map[uint32]bool
-	prefixes map[netip.Prefix]bool
+	v4, v6     bool
+	references bool // all networks that reference sentences made
+	networks   map[uint32]bool
+	prefixes   map[netip.Prefix]bool
 }
 
 func (s scope) empty() bool {
-	return !s.v4 && !s.v6 && len(s.networks) == 0 && len(s.prefixes) == 0
+	return !s.v4 && !s.v6 && !s.references && len(s.networks) == 0 && len(s.prefixes) == 0
 }
 
 func (s scope) match(asn uint32, p netip.Prefix) bool {
 	if (s.v4 || s.v6) && !(families{s.v4, s.v6}).carry(p) {
 		return false
 	}
-	if len(s.networks) == 0 && len(s.prefixes) == 0 {
+	if !s.references && len(s.networks) == 0 && len(s.prefixes) == 0 {
 		return true
 	}
-	return s.networks[asn] || s.prefixes[p]
+	return s.networks[asn] || s.prefixes[p] || s.references && asn >= firstReferenceAS && asn < endOfInvented
 }
 
 func (s scope) equal(t scope) bool {
-	if s.v4 != t.v4 || s.v6 != t.v6 || len(s.networks) != len(t.networks) || len(s.prefixes) != len(t.prefixes) {
+	if s.v4 != t.v4 || s.v6 != t.v6 || s.references != t.references || len(s.networks) != len(t.networks) || len(s.prefixes) != len(t.prefixes) {
 		return false
 	}
 	for a := range s.networks {
