@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"depeer/bus"
 	"depeer/watch"
 )
 
@@ -59,6 +60,11 @@ func writeSummary(w io.Writer, name string, c *Config, now time.Time) error {
 		changed = []string{"as shipped"}
 	}
 	fmt.Fprintf(&b, "  policy   %s\n", strings.Join(changed, ", "))
+	where := "embedded, in " + cmp.Or(c.Bus.Embedded.Dir, bus.DefaultDir)
+	if len(c.Bus.URLs) > 0 {
+		where = plural(len(c.Bus.URLs), "server") // an address may hold a password
+	}
+	fmt.Fprintf(&b, "  bus      %s\n", where)
 	notes := slices.Concat(c.Notes, validityNotes(c.Hosters, now), overlapNotes(c.Hosters))
 	if len(notes) > 0 {
 		b.WriteString("\n")

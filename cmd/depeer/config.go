@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"depeer/bus"
 	"depeer/watch"
 )
 
@@ -17,6 +18,7 @@ type Config struct {
 	Hosters []watch.Hoster `yaml:"hosters"`
 	Policy  watch.Policy   `yaml:"policy"`
 	Sources []SourceConfig `yaml:"sources"`
+	Bus     bus.Config     `yaml:"bus"`
 
 	// Notes say which parts of the text have no effect in this version.
 	Notes []string `yaml:"-"`
@@ -24,7 +26,7 @@ type Config struct {
 
 // DefaultConfig is what holds for every key that a file does not mention.
 func DefaultConfig() *Config {
-	return &Config{Policy: watch.DefaultPolicy()}
+	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig()}
 }
 
 // Watchlist is what the configuration watches.
@@ -32,7 +34,7 @@ func (c *Config) Watchlist() *watch.Watchlist { return &watch.Watchlist{Hosters:
 
 // later names the sections of the configuration that this version accepts and
 // does not act upon, so that one file serves it and its successors.
-var later = []string{"bus", "watchlists", "sightings", "timeline", "notify", "web"}
+var later = []string{"watchlists", "sightings", "timeline", "notify", "web"}
 
 // LoadConfig reads and validates a configuration file. What is wrong with it
 // comes back as [Faults], all together, by line. Relative paths within the file
@@ -119,7 +121,7 @@ func (c *Config) decode(root *node, d *decoder) {
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
 	broken := f.broken()
-	judged := []error{c.Watchlist().Validate(), c.Policy.Validate()}
+	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate()}
 	for i := range c.Sources {
 		judged = append(judged, c.Sources[i].validate(i))
 	}

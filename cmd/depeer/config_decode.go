@@ -120,8 +120,9 @@ func (n *node) shown() string {
 	return n.kind.String()
 }
 
-// text is the scalar with its environment variables put in.
-func (d *decoder) text(n *node) (string, bool) {
+// text is the scalar with its environment variables put in. A fault does not
+// show the value where it is a secret.
+func (d *decoder) text(n *node, secret bool) (string, bool) {
 	if n.kind != scalar {
 		d.fault(n, "must be a single value, is %s", n.kind)
 		return "", false
@@ -130,11 +131,15 @@ func (d *decoder) text(n *node) (string, bool) {
 		return n.text, true
 	}
 	s, err := expand(n.text, d.env)
-	if err != nil {
+	switch {
+	case err == nil:
+		return s, true
+	case secret:
+		d.fault(n, "%v", err)
+	default:
 		d.fault(n, "%q: %v", n.text, err)
-		return "", false
 	}
-	return s, true
+	return "", false
 }
 
 // expand puts environment variables where s says ${NAME}; $$ is one $.
@@ -170,7 +175,8 @@ func expand(s string, env func(string) (string, bool)) (string, error) {
 
 // scalar fills a value that is written in one piece.
 func (d *decoder) scalar(n *node, v reflect.Value) {
-	s, ok := d.text(n)
+	secret := isSecret(v.Type())
+	s, ok := d.text(n, secret)
 	if !ok {
 		return
 	}
@@ -185,7 +191,7 @@ func (d *decoder) scalar(n *node, v reflect.Value) {
 		value, _, err = parseTime(s)
 	case v.Type() == typeDuration:
 		value, err = parseDuration(s)
-	case v.Kind() == reflect.String && v.Type().Name() == "Secret":
+	case secret:
 		value, err = d.secret(s)
 	case v.Type().PkgPath() != "" && v.Addr().Type().Implements(typeText):
 		err = v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s))
@@ -209,6 +215,9 @@ func (d *decoder) scalar(n *node, v reflect.Value) {
 	}
 	v.Set(reflect.ValueOf(value).Convert(v.Type()))
 }
+
+// isSecret knows the type by its name: each package that has secrets has its own.
+func isSecret(t reflect.Type) bool { return t.Kind() == reflect.String && t.Name() == "Secret" }
 
 // secret reads the file that "file:/path" names; the value itself is never shown.
 func (d *decoder) secret(s string) (string, error) {

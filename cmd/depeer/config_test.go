@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"depeer/bus"
 	"depeer/watch"
 )
 
@@ -76,6 +77,7 @@ hosters:
     upstreams:
     valid: {from: 2006-11-17, to: 2008-12-31}
   - {id: later, asns: [26780], valid: {from: "2009-01-01T01:00:00+01:00"}, tags: [a, 'b c']}
+bus: {embedded: {dir: /var/lib/depeer}, auth: {token: "${NAME}"}, streams: {routes: {max_bytes: 2GiB, max_age: 3d}}}
 policy: {hold: 1d12h, zombie: 2d, lost_below: 0.1, min_peers: 3}
 sources:
   - {type: mrt, archive: ris, collectors: [rrc00]}
@@ -89,6 +91,8 @@ notify: {receivers: []}
 	policy.Hold, policy.Zombie, policy.LostBelow, policy.MinPeers = 36*time.Hour, 48*time.Hour, 0.1, 3
 	want := DefaultConfig()
 	want.Policy = policy
+	want.Bus.Embedded.Dir, want.Bus.Auth.Token = "/var/lib/depeer", "McColo"
+	want.Bus.Streams.Routes.MaxBytes, want.Bus.Streams.Routes.MaxAge = 2<<30, 72*time.Hour
 	want.Hosters = []watch.Hoster{{
 		ID: "mccolo", Name: "McColo $5 at $x", ASNs: []uint32{26780, 64500, 64501, 65546, 267800},
 		Prefixes: []netip.Prefix{netip.MustParsePrefix("208.66.192.0/22"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.0/24")},
@@ -120,23 +124,27 @@ func TestEmptyConfigIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestSecret: a secret may lie in a file; no fault may show one.
+// TestSecret: a secret may lie in a file, and no fault shows one.
 func TestSecret(t *testing.T) {
 	r := configReader{env: testReader.env, readFile: func(path string) ([]byte, error) {
 		if path == "/run/secrets/token" {
 			return []byte("hush\n"), nil
 		}
-		return nil, fs.ErrNotExist
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}}
-	type Secret string
-	var v struct {
-		Token Secret `yaml:"token"`
+	for text, want := range map[string]bus.Secret{"file:/run/secrets/token": "hush", "plain": "plain", "${NAME}": "McColo"} {
+		c, err := r.parse("x.yaml", []byte(`bus: {auth: {token: "`+text+`"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Bus.Auth.Token != want {
+			t.Errorf("%s: have %q, want %q", text, string(c.Bus.Auth.Token), string(want))
+		}
 	}
-	d := &decoder{faults: &faults{}, configReader: r}
-	for text, want := range map[string]Secret{"file:/run/secrets/token": "hush", "plain": "plain", "${NAME}": "McColo"} {
-		d.decode(&node{kind: mapping, keys: []key{{name: "token"}}, items: []node{{kind: scalar, text: text}}}, reflect.ValueOf(&v).Elem())
-		if v.Token != want || len(d.all) > 0 {
-			t.Errorf("%s: have %q, want %q; %v", text, v.Token, want, d.all)
+	for _, text := range []string{"hush${", "hush${MISSING}", "{a: hush}", "[hush]", `"hush", user: u, password: p`} {
+		_, err := r.parse("x.yaml", []byte("bus: {auth: {token: "+text+"}}"))
+		if err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
@@ -168,8 +176,9 @@ func inText(v reflect.Value) any {
 	case reflect.Struct:
 		out := map[string]any{}
 		for i, name := range fieldNames(v.Type()) {
-			// Policy has defaults: a zero is a value there, and nowhere else.
-			if name != "" && (v.Type() == reflect.TypeFor[watch.Policy]() || !v.Field(i).IsZero()) {
+			// Policy and bus have defaults: a zero is a value there.
+			defaults := v.Type() == reflect.TypeFor[watch.Policy]() || v.Type().PkgPath() == reflect.TypeFor[bus.Config]().PkgPath()
+			if name != "" && (defaults || !v.Field(i).IsZero()) {
 				out[name] = inText(v.Field(i))
 			}
 		}
@@ -215,7 +224,7 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		if err := errors.Join(c.Watchlist().Validate(), c.Policy.Validate()); err != nil {
+		if err := errors.Join(c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate()); err != nil {
 			t.Fatalf("accepted and not valid: %v", err)
 		}
 		var again bytes.Buffer

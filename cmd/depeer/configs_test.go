@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"depeer/bus"
+	"depeer/watch"
+)
+
+// TestConfigsLoad: what depeer comes with is in order.
+func TestConfigsLoad(t *testing.T) {
+	files, err := filepath.Glob("../../configs/*.yaml")
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if _, err := LoadConfig(file); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReferenceConfig: depeer.yaml shows every key of the configuration, with the
+// value that holds where the key is missing.
+func TestReferenceConfig(t *testing.T) {
+	const file = "../../configs/depeer.yaml"
+	c, err := LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultConfig()
+	want.Hosters = c.Hosters // examples: nobody is watched by default
+	want.Bus.Embedded.Dir, want.Bus.Embedded.Sync = bus.DefaultDir, time.Second
+	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty(), cmpopts.EquateComparable(c.Hosters[0].Prefixes[0])); diff != "" {
+		t.Errorf("shipped (-), %s (+):\n%s", file, diff)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, MRTSource{},
+		bus.Config{}, bus.Embedded{}, bus.Auth{}, bus.TLS{}, bus.Streams{}, bus.Limits{}} {
+		for _, key := range fieldNames(reflect.TypeOf(part)) {
+			if key != "" && !strings.Contains(string(text), key+":") {
+				t.Errorf("%s does not explain %s of %T", file, key, part)
+			}
+		}
+	}
+	for _, key := range later {
+		if !strings.Contains(string(text), key) {
+			t.Errorf("%s does not mention %s", file, key)
+		}
+	}
+}
+
+// TestRecordedIncidents: the two hosters are the ones of 2008, and of no other time.
+func TestRecordedIncidents(t *testing.T) {
+	c, err := LoadConfig("../../configs/mccolo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asn := map[string]uint32{"mccolo": 26780, "intercage": 27595}
+	for _, h := range c.Hosters {
+		if len(h.ASNs) != 1 || h.ASNs[0] != asn[h.ID] {
+			t.Errorf("%s has %v", h.ID, h.ASNs)
+		}
+		last := time.Date(2008, 12, 31, 23, 59, 59, 0, time.UTC)
+		if !h.Valid.Holds(last) || h.Valid.Holds(last.Add(time.Second)) {
+			t.Errorf("%s does not end with 2008", h.ID)
+		}
+	}
+	if len(c.Hosters) != len(asn) {
+		t.Errorf("%d hosters", len(c.Hosters))
+	}
+}
