@@ -220,3 +220,6 @@ func (d *Detector) verdict(p *prefix, x *Explanation) string {
 	}
 	return "no alert: it is seen by fewer peers than usual, but not by so few that it is withdrawn"
 }
+
+// Seeded reports whether most peers' whole IPv4 or IPv6 tables are known.
+func (d *Detector) Seeded() bool { return d.seeded(0) || d.seeded(1) }

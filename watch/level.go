@@ -19,11 +19,12 @@ type level struct {
 	mode levelMode
 	ref  float64 // the baseline when it began to fall
 
-	onset int64 // began to fall (below hi)
-	back  int64 // falling: is above hi again since
-	rise  int64 // lost: is above lo again since
-	since int64 // of the mode
-	moved int64 // last change by more than a twentieth of the baseline
+	onset  int64 // began to fall (below hi)
+	back   int64 // falling: is above hi again since
+	rise   int64 // lost: is above lo again since
+	since  int64 // of the mode
+	moved  int64 // when it was last a twentieth of the baseline away from anchor
+	anchor int   // where it stood then
 }
 
 type levelSpan struct {
@@ -66,8 +67,8 @@ func (l *level) commit(t int64, b bounds) {
 	}
 	l.note(t, b)
 	l.was = l.least(t, b)
-	if d := float64(l.n - l.done); d*d*400 >= l.ref*l.ref {
-		l.moved = t
+	if d := float64(l.n - l.anchor); d*d*400 >= l.ref*l.ref {
+		l.moved, l.anchor = t, l.n
 	}
 	l.done = l.n
 	l.push(float64(l.n), t)

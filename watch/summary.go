@@ -200,16 +200,12 @@ func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
 	case inc.everDark:
 		fmt.Fprintf(b, " was dark for %s", span(time.Duration(inc.backAt-inc.darkAt)*time.Second))
 	default:
-		n := 0
-		for p := range inc.prefixes {
-			if p.sight.mode == lost {
-				n++
-			}
+		gone, all := h.withdrawn()
+		if gone == 0 {
+			fmt.Fprintf(b, ": %d of %d prefixes were withdrawn", len(inc.prefixes), all)
+		} else {
+			fmt.Fprintf(b, ": %d of %d prefixes are withdrawn", gone, all)
 		}
-		if n == 0 {
-			n = len(inc.prefixes)
-		}
-		fmt.Fprintf(b, ": %d of %d prefixes withdrawn", n, len(h.prefixes))
 	}
 	switch {
 	case len(inc.Lost) == 1:
@@ -335,16 +331,7 @@ func (inc *incident) sayShares(_ *Detector, es []*edge) string {
 }
 
 func (inc *incident) sayVisible(b *strings.Builder, d *Detector) {
-	gone, all := 0, 0
-	for _, p := range inc.h.prefixes {
-		if p.retired || p.entry == nil {
-			continue
-		}
-		all++
-		if p.sight.mode == lost {
-			gone++
-		}
-	}
+	gone, all := inc.h.withdrawn()
 	switch {
 	case gone == 0 && all > 0 && inc.h.visibility() >= d.policy.ResolveAbove:
 		b.WriteString("; all prefixes stay visible")
@@ -353,6 +340,21 @@ func (inc *incident) sayVisible(b *strings.Builder, d *Detector) {
 	case all > 0:
 		fmt.Fprintf(b, "; seen by %s of the peers", percent(inc.h.visibility()))
 	}
+}
+
+// withdrawn counts the hoster's prefixes that are withdrawn, of those that were
+// there within the last day.
+func (h *hoster) withdrawn() (gone, all int) {
+	for _, p := range h.prefixes {
+		if p.retired || p.entry == nil {
+			continue
+		}
+		all++
+		if p.sight.mode == lost {
+			gone++
+		}
+	}
+	return gone, all
 }
 
 // visibility is the part of the eligible pairs that have a route.

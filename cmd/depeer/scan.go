@@ -236,8 +236,16 @@ const flushSize = 256 << 10
 func (s *scanner) run(ctx context.Context, names []string) error {
 	s.buf = make([]byte, 0, flushSize+64<<10)
 	var failed []error
-	for _, name := range names {
-		err := s.file(ctx, name)
+	sequence := mrt.NewSequence(ctx, names)
+	defer sequence.Close()
+	for {
+		name, in, err := sequence.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = s.file(name, in)
+		}
 		if err == nil {
 			continue
 		}
@@ -272,11 +280,7 @@ func (s *scanner) flush() error {
 	return nil
 }
 
-func (s *scanner) file(ctx context.Context, name string) error {
-	in, err := mrt.OpenInput(ctx, name)
-	if err != nil {
-		return err
-	}
+func (s *scanner) file(name string, in *mrt.Input) (err error) {
 	defer in.Close()
 	d := mrt.NewDecoder(name, in)
 	d.Torn = true
