@@ -7,6 +7,8 @@ const (
 	maxLearned      = 500_000 // prefixes in all, references included
 	maxReferences   = 50      // reference prefixes of one upstream
 	maxPerNeighbour = 2       // of them behind one neighbour of it
+	minBatch        = 5       // prefixes that a message must announce for its prefixes to serve as references,
+	smallFeed       = 20_000  // once the feed has had so many messages
 	maxUpstreams    = 10_000  // upstreams that are learned
 	minSubtreeBits4 = 8       // a shorter prefix that a watched AS originates is followed alone:
 	minSubtreeBits6 = 19      // the more specifics of a default route are everybody's
@@ -56,6 +58,10 @@ func (w *Watch) AddUpstream(asn uint32) {
 }
 
 // onPath judges a message whose path holds an AS of interest, and learns from it.
+//
+// A prefix that is announced alone is, in a large feed, more likely one that
+// never rests than one that stands for its network: of a day of route-views2,
+// references taken from any message were 85 in 100 updates delivered.
 func (w *Watch) onPath(u *Update) Hit {
 	if !w.Learn {
 		if w.watchedPath(u) {
@@ -64,6 +70,9 @@ func (w *Watch) onPath(u *Update) Hit {
 		return 0
 	}
 	i, origin := w.leftmost(u)
+	if i < 0 && u.nAnn < minBatch && w.messages > smallFeed {
+		return 0
+	}
 	follow := func(x Prefixes) {
 		for p, ok := x.Next(); ok; p, ok = x.Next() {
 			w.follow(p, i, origin)

@@ -20,6 +20,7 @@ type Watch struct {
 	watched  asnSet
 	prefixes prefixSet
 	learnt   learned
+	messages int // matched against so far
 }
 
 // NewWatch makes an empty list, which matches nothing.
@@ -63,6 +64,7 @@ const (
 // Match decides about a message that was split without a fault. It allocates
 // nothing unless it learns something.
 func (w *Watch) Match(u *Update) (h Hit) {
+	w.messages++
 	if u.nAnn != 0 && w.pathSeen(u) {
 		h = w.onPath(u)
 	}
@@ -193,6 +195,28 @@ func (w *Watch) Append(dst []bgp.Update, u *Update, h Hit, at time.Time, peer bg
 	emit(u.Announced(), bgp.Announce, path, h&ByPath != 0)
 	if f, _, x, ok := u.Reach(); ok && f.SAFI == Unicast {
 		emit(x, bgp.Announce, path, h&ByPath != 0)
+	}
+	return dst
+}
+
+// Append decodes all that a message says, watched or not.
+func (u *Update) Append(dst []bgp.Update, at time.Time, peer bgp.Peer) []bgp.Update {
+	emit := func(x Prefixes, k bgp.Kind, path bgp.Path) {
+		for p, ok := x.Next(); ok; p, ok = x.Next() {
+			dst = append(dst, bgp.Update{At: at, Peer: peer, Kind: k, Prefix: p.Netip(), PathID: p.ID, Path: path})
+		}
+	}
+	emit(u.Withdrawn(), bgp.Withdraw, nil)
+	if f, x, ok := u.Unreach(); ok && f.SAFI == Unicast {
+		emit(x, bgp.Withdraw, nil)
+	}
+	if u.nAnn == 0 {
+		return dst
+	}
+	path := u.Path()
+	emit(u.Announced(), bgp.Announce, path)
+	if f, _, x, ok := u.Reach(); ok && f.SAFI == Unicast {
+		emit(x, bgp.Announce, path)
 	}
 	return dst
 }
