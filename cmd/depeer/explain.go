@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"depeer/bgp"
+	"depeer/bgp/mrt"
+	"depeer/watch"
+)
+
+func explainCommand() *cobra.Command {
+	var at string
+	var seed []string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "explain PREFIX|HOSTER FILE|DIR|URL...",
+		GroupID: groupWatch,
+		Short:   "Say why there was an alert at a moment, or none",
+		Long: `explain replays recordings up to a moment and shows what was known then of a prefix,
+or of each prefix of a hoster: which peers were eligible, how many held a route, what
+is usual, from where on it would count as withdrawn or back, what was waiting for its
+hold time, and who was left out.`,
+		Example: `  depeer explain 194.116.192.0/23 --at 2008-02-23T04:58 --config configs/2008-02-23.yaml updates/
+  depeer explain mccolo --at 2008-11-12 -c mccolo.yaml archive/`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, until, err := window("", at)
+			if err != nil {
+				return usagef("--at%s", strings.TrimPrefix(err.Error(), "--to"))
+			}
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			if _, err := mrt.Expand(args[1:]); err != nil {
+				return usageError{err}
+			}
+			r := newReplayer(cfg)
+			r.until = until
+			fault := r.run(cmd.Context(), args[1:], seed, time.Time{}, until, newProgress(cmd.ErrOrStderr()))
+			fault = errors.Join(fault, r.finish())
+			list, err := explanations(r.detector, args[0])
+			if err != nil {
+				return errors.Join(err, fault)
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				for i := range list {
+					if err := enc.Encode(&list[i]); err != nil {
+						return err
+					}
+				}
+				return fault
+			}
+			for i := range list {
+				explain(cmd.OutOrStdout(), &list[i], r)
+			}
+			return fault
+		},
+	}
+	l := c.Flags()
+	l.StringVar(&at, "at", "", "the `TIME` asked about, UTC; the end of the recordings where it is not given")
+	l.StringSliceVar(&seed, "seed", nil, "`RIB` to start from, read before everything else")
+	l.BoolVar(&asJSON, "json", false, "one JSON object a prefix")
+	return c
+}
+
+// explanations finds what the word names: a hoster, a prefix or an address.
+func explanations(d *watch.Detector, word string) ([]watch.Explanation, error) {
+	if list, ok := d.ExplainHoster(word); ok {
+		if len(list) == 0 {
+			return nil, fmt.Errorf("%s: no peer spoke of any prefix of it up to then", word)
+		}
+		return list, nil
+	}
+	p, err := parsePrefixOrAddr(word)
+	if err != nil {
+		return nil, usagef("%q is neither a hoster of the configuration nor a prefix", word)
+	}
+	list := d.Explain(p)
+	for bits := p.Bits() - 1; len(list) == 0 && bits >= 8; bits-- { // an address: the prefix that covers it
+		up, _ := p.Addr().Prefix(bits)
+		for _, x := range d.Explain(up) {
+			if x.Prefix == up {
+				list = append(list, x)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: no watched prefix covers it, and none lies inside it, up to then", word)
+	}
+	return list, nil
+}
+
+// explain prints one explanation.
+func explain(w io.Writer, x *watch.Explanation, r *replayer) {
+	k := inkFor(w)
+	fmt.Fprintf(w, "\n%s  %s  at %s UTC\n", k.bold(x.Prefix.String()), x.Hoster, x.At.Format("2006-01-02 15:04:05"))
+	fmt.Fprintf(w, "  %s\n", k.bold(x.Verdict))
+	if x.State == "never seen" {
+		return
+	}
+	state := x.State
+	if !x.Since.IsZero() {
+		state += " since " + x.Since.Format("2006-01-02 15:04:05")
+	}
+	fmt.Fprintf(w, "  state      %s\n", state)
+	fmt.Fprintf(w, "  seen by    %d of %d eligible peers; usually %.0f\n", x.Holding, x.Eligible, x.Baseline)
+	fmt.Fprintf(w, "  withdrawn  at %.1f or fewer (withdrawn_below), back at %.1f or more (restored_above)\n", x.LostAt, x.BackAt)
+	known := "whole tables are known"
+	if !x.Seeded {
+		known = "learned from updates alone: min_known"
+	}
+	fmt.Fprintf(w, "  believed   from %d peers on (%s)\n", x.Least, known)
+	if !x.HoldEnds.IsZero() {
+		fmt.Fprintf(w, "  hold       ends %s\n", x.HoldEnds.Format("15:04:05"))
+	}
+	if len(x.Zombies) > 0 {
+		fmt.Fprintf(w, "  left out   %s: stuck with a route that all others withdrew\n", strings.Join(x.Zombies, ", "))
+	}
+	for _, u := range x.Upstreams {
+		lost := ""
+		if u.Lost {
+			lost = "  lost since " + u.Since.Format("2006-01-02 15:04:05")
+		}
+		fmt.Fprintf(w, "  upstream   %-10s IPv%d %5s now, %5s usually, %d peers%s\n", bgp.ASN(u.ASN), u.Family, percent(u.Share), percent(u.Baseline), u.Peers, lost)
+	}
+	for _, v := range x.Peers {
+		mark := "·"
+		if v.Holds {
+			mark = "✓"
+		} else if v.Counted {
+			mark = "✗"
+		}
+		note := ""
+		if !v.Counted {
+			note = "  not counted"
+		}
+		since := ""
+		if !v.Since.IsZero() {
+			since = v.Since.Format("2006-01-02 15:04:05")
+		}
+		fmt.Fprintf(w, "  %s %-46s %-8s %-19s %s%s\n", mark, v.Peer, v.State, since, v.Path, k.faint(note))
+	}
+	for i := range r.incidents {
+		if in := &r.incidents[i]; in.Hoster == x.Hoster && in.Phase != watch.Resolved {
+			fmt.Fprintf(w, "  incident   %s %s: %s\n", in.ID, in.Phase, in.Summary)
+		}
+	}
+}
+
