@@ -66,6 +66,9 @@ func (r configReader) parse(name string, text []byte) (*Config, error) {
 		return nil, f.all
 	}
 	if root.kind == list { // a file may hold nothing but the list of hosters
+		for i := range f.all {
+			f.all[i].Path = "hosters" + f.all[i].Path
+		}
 		root = &node{kind: mapping, line: root.line, keys: []key{{name: "hosters", line: root.line}}, items: []node{*root}}
 	}
 	c := DefaultConfig()

@@ -109,9 +109,19 @@ type vantage struct {
 // route is where a path meets the hoster.
 type route struct {
 	sec, micro uint32
+	update     bool   // told by an update, not by a table
 	own        bool   // one of the AS numbers originates the prefix
 	upstream   uint32 // directly left of it; 0 where the peer is the hoster itself, or an AS_SET
 	customer   uint32 // directly right of it, where it is on the way to somebody else
+}
+
+// before orders the routes of one peer to one prefix, whatever the order of the
+// files: within a second a table is older than an update, as collectors dump first.
+func (r route) before(s route) bool {
+	if r.sec != s.sec || r.update == s.update {
+		return r.sec < s.sec || r.sec == s.sec && r.micro < s.micro
+	}
+	return s.update
 }
 
 func newLearner(words []string) (*learner, error) {
@@ -175,14 +185,14 @@ func (l *learner) learn(e *mrt.Event, peer bgp.Peer) {
 	if !ok {
 		return
 	}
-	r.sec, r.micro = e.Sec, e.Micro
+	r.sec, r.micro, r.update = e.Sec, e.Micro, e.Kind == mrt.Message
 	for el := range e.Elements {
 		if el.Type == 'W' || el.Family.SAFI != wire.Unicast {
 			continue
 		}
 		p := el.Prefix.Netip()
 		v := vantage{peer, p}
-		if old, seen := l.routes[v]; !seen || cmp.Or(cmp.Compare(old.sec, r.sec), cmp.Compare(old.micro, r.micro)) <= 0 {
+		if old, seen := l.routes[v]; !seen || !r.before(old) {
 			l.routes[v] = r
 		}
 		if first, seen := l.first[p]; !seen || e.Sec < first {
