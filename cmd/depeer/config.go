@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -55,7 +54,7 @@ func (r configReader) load(path string) (*Config, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return r.parse(filepath.Base(path), text)
+	return r.parse(path, text)
 }
 
 // parse reads the text of the file called name.

@@ -240,12 +240,13 @@ func (d *decoder) validity(n *node, v *watch.Validity) {
 	}
 	d.fields(n, reflect.ValueOf(&bounds).Elem())
 	read := func(name, s string, day time.Duration) time.Time {
-		if s == "" {
+		at := n.get(name)
+		if s == "" && (at == nil || at.kind != scalar || slices.Contains(d.broken(), d.here()+"."+name)) {
 			return time.Time{}
 		}
 		t, whole, err := parseTime(s)
 		if err != nil {
-			d.in(step{key: name}, func() { d.fault(n.get(name), "%v", err) })
+			d.in(step{key: name}, func() { d.fault(at, "%v", err) })
 			return time.Time{}
 		}
 		if whole {
