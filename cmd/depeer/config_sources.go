@@ -24,7 +24,7 @@ type MRTSource struct {
 	Collectors []string `yaml:"collectors"` // of the archive; all where empty
 }
 
-// The types of sources. Only mrt is read by this version.
+// The types of sources. This version knows the keys of mrt, and runs none.
 var sourceTypes = []string{"speaker", "rislive", "bmp", "mrt"}
 
 var archives = []string{"ris", "routeviews"}
@@ -62,6 +62,7 @@ func (c *Config) decodeSource(i int, n *node, d *decoder) {
 	switch {
 	case s.Type == "mrt":
 		d.fields(n, reflect.ValueOf(&s.MRT).Elem())
+		c.Notes = append(c.Notes, fmt.Sprintf("sources[%d]: checked, but replay and scan take their recordings from the command line", i))
 	case slices.Contains(sourceTypes, s.Type):
 		// Its keys are settled with the code that reads it.
 		c.Notes = append(c.Notes, fmt.Sprintf("sources[%d]: type %s is not part of this version, has no effect", i, s.Type))

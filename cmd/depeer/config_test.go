@@ -110,7 +110,8 @@ notify: {receivers: []}
 		{Type: "mrt", MRT: MRTSource{Type: "mrt", Archive: "ris", Collectors: []string{"rrc00"}}},
 		{Type: "rislive"},
 	}
-	want.Notes = []string{"sources[1]: type rislive is not part of this version, has no effect", "notify: not part of this version, has no effect"}
+	want.Notes = []string{"sources[0]: checked, but replay and scan take their recordings from the command line",
+		"sources[1]: type rislive is not part of this version, has no effect", "notify: not part of this version, has no effect"}
 	if diff := cmp.Diff(want, c, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("want (-), have (+):\n%s", diff)
 	}
