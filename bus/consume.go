@@ -79,6 +79,10 @@ const (
 	ackWait    = 30 * time.Second // a handler that takes longer is told again
 	retryDelay = time.Second      // between two deliveries to a handler that failed
 	inHand     = 256              // messages fetched and not yet handled
+
+	// A Nak without a delay is in the server's memory only: after a restart the
+	// message would wait for ackWait. One with a delay is written to the disk.
+	atOnce = time.Millisecond
 )
 
 // ErrDrop, returned or wrapped by a handler, says that a message can never be
@@ -90,7 +94,8 @@ var ErrDrop = errors.New("dropped")
 //
 // With a Durable, a message is delivered until handle answers nil or ErrDrop for
 // it, also after a restart: at least once, and out of order when it is delivered
-// again. Two processes with the same Durable share the messages. Without, each
+// again; what a killed process had in hand comes after 30 seconds. Two processes
+// with the same Durable share the messages. Without, each
 // message is delivered once in order, and an error of handle ends Consume.
 func (b *Bus) Consume(ctx context.Context, stream Stream, c Consumer, handle func(context.Context, Message) error) error {
 	it, err := b.iterator(ctx, stream, c)
@@ -146,7 +151,7 @@ func (b *Bus) giveBack(it jetstream.MessagesContext, c Consumer, left []jetstrea
 		return
 	}
 	for _, msg := range left {
-		if err := msg.Nak(); err != nil {
+		if err := msg.NakWithDelay(atOnce); err != nil {
 			b.log.Warn("give back", "subject", msg.Subject(), "err", err)
 		}
 	}
@@ -215,7 +220,7 @@ func (b *Bus) deliver(ctx context.Context, msg jetstream.Msg, c Consumer, handle
 		b.log.Warn("message dropped", "subject", m.Subject, "sequence", m.Sequence, "id", m.ID, "err", err)
 		told = msg.TermWithReason(err.Error())
 	case ctx.Err() != nil:
-		told = msg.Nak() // for the next one, at once
+		told = msg.NakWithDelay(atOnce) // for the next one
 	default:
 		b.log.Warn("message not handled, trying again", "subject", m.Subject, "sequence", m.Sequence, "delivery", m.Delivery, "err", err)
 		told = msg.NakWithDelay(retryDelay)
