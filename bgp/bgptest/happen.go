@@ -2,6 +2,7 @@ package bgptest
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -194,6 +195,10 @@ func (e *event) breaks(p *path) bool {
 	return slices.ContainsFunc(e.asns, func(a uint32) bool { return slices.Contains(p.asns, a) })
 }
 
+// mrai is a MinRouteAdvertisementInterval for eBGP with its jitter: 22.5 to 30
+// seconds (RFC 4271 sections 9.2.1.1 and 10).
+func mrai(r *rand.Rand) int64 { return 22500000 + r.Int64N(7500001) }
+
 // converge queues the steps from the old path to the new one. Most peers hear
 // early, few late; between two paths of path hunting lie 22.5 to 30 seconds,
 // the jittered MinRouteAdvertisementInterval of RFC 4271 section 9.2.1.1 and
@@ -213,7 +218,7 @@ func (s *sim) converge(q *peer, c change, over int64, hunting bool, event uint64
 	} else {
 		at += r.Int64N(min(30*second, over-at) + 1)
 	}
-	gap := 22500000 + r.Int64N(7500001)
+	gap := mrai(r)
 	if paths > 0 {
 		gap = min(gap, (over-at)/int64(paths))
 	}
@@ -263,8 +268,8 @@ func (s *sim) hunt(e *event) {
 			continue
 		}
 		count := 1 + r.IntN(3)
-		gap := e.over / int64(count+1)
-		at := s.now + r.Int64N(gap)
+		gap := min(mrai(r), e.over/int64(count+1))
+		at := s.now + r.Int64N(e.over-gap*int64(count)+1)
 		for n := range count {
 			s.later(at, func() {
 				for k, id := range held {
