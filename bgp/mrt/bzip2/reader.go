@@ -71,7 +71,10 @@ func (r *Reader) Start() {
 // Close ends everything that the reader started and waits for it. Where a Read
 // of the source may block, close the source first.
 func (r *Reader) Close() error {
-	r.start.Do(func() {}) // no start after this
+	r.start.Do(func() { // none after this
+		r.readErr = os.ErrClosed
+		close(r.tasks)
+	})
 	r.stop.Do(func() { close(r.done) })
 	r.running.Wait()
 	return nil
@@ -208,9 +211,11 @@ func (r *Reader) need(n int64) error {
 // that a block with many false magic numbers is decoded again only a few times.
 func (r *Reader) join() error {
 	want := r.window.end + (r.window.end - r.window.at)
-	for {
+	for joined := 0; ; joined++ {
 		t, ok := <-r.tasks
-		if !ok {
+		if !ok && joined > 0 {
+			return nil
+		} else if !ok {
 			if r.readErr == io.EOF {
 				return fault(r.window.end, fmt.Errorf("the stream is cut: %w", io.ErrUnexpectedEOF))
 			}

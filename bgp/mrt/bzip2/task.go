@@ -71,7 +71,9 @@ func (r *Reader) feed() {
 			r.readErr = err
 			return
 		}
-		buf = buf[:copy(buf, buf[start>>3-base:])]
+		if used := start>>3 - base; used > 0 {
+			buf = buf[:copy(buf, buf[used:])]
+		}
 		scanned = max(len(buf)-overlap, 0)
 	}
 }
