@@ -52,6 +52,7 @@ func (f *feed) open(ctx context.Context) bool {
 	}
 	c.in, c.decoder = in, NewDecoder(c.current.name, in)
 	c.decoder.Between(f.s.cfg.bounds())
+	c.decoder.Expect(f.s.cfg.Watch)
 	f.peers = nil
 	f.s.stats.Files++
 	return true

@@ -119,6 +119,10 @@ func (f *Filter) beginWatch(e *Event) bool {
 	switch e.Kind {
 	case Message:
 		h := f.Watch.Match(e.Update)
+		if e.Update.Plain() {
+			f.all = h&wire.ByPath != 0
+			return h != 0
+		}
 		if g, _, _, ok := e.Update.Reach(); ok && g.SAFI != wire.Unicast {
 			// Multicast is for printing only; the watchlist matches unicast.
 			f.all = f.Watch.MatchPath(e.Update)

@@ -48,6 +48,10 @@ func (u *Update) addPath(f Family) bool {
 	return u.s.AddPath4
 }
 
+// Plain reports whether the message speaks of IPv4 unicast alone, in the fields
+// of RFC 4271, and all its attributes are believed.
+func (u *Update) Plain() bool { return u.seen&(bitReach|bitUnreach)|u.discarded == 0 }
+
 // OtherFamily reports whether the message speaks of a family that is not read
 // (VPN, labels, EVPN, flow specification, ...).
 func (u *Update) OtherFamily() bool {

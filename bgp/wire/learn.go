@@ -73,6 +73,7 @@ func (w *Watch) onPath(u *Update) Hit {
 	if i < 0 && u.nAnn < minBatch && w.messages > smallFeed {
 		return 0
 	}
+	u.maybe = true // what is learned from the message wants it
 	follow := func(x Prefixes) {
 		for p, ok := x.Next(); ok; p, ok = x.Next() {
 			w.follow(p, i, origin)

@@ -1,6 +1,9 @@
 package wire
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // What a prefix in the set stands for.
 const (
@@ -98,6 +101,38 @@ func (s *prefixSet) maybe4(a uint32) bool {
 	}
 	i := a >> 8 & 255
 	return s.pages4[s.page4[n]][i>>6]>>(i&63)&1 != 0
+}
+
+// walk4 checks and counts the IPv4 prefixes of b[p:end], and tells whether any
+// of them may be in the set.
+func (s *prefixSet) walk4(b []byte, p, end int) (n int, maybe, ok bool) {
+	for p < end {
+		l := b[p]
+		if l > 32 {
+			return n, maybe, false
+		}
+		var a uint32
+		if p+5 <= len(b) {
+			a = binary.BigEndian.Uint32(b[p+1:])
+		} else {
+			a = tail4(b[p+1:])
+		}
+		a &= ^uint32(uint64(0xFFFFFFFF) >> (l & 63))
+		if t := a >> 16; s.top4[t>>6]>>(t&63)&1 != 0 && s.maybe4(a) {
+			maybe = true
+		}
+		p += 1 + int(l+7)>>3
+		n++
+	}
+	return n, maybe, p == end
+}
+
+// tail4 reads the first octets of an address of which the rest is not there.
+func tail4(b []byte) (a uint32) {
+	for i, v := range b {
+		a |= uint32(v) << (24 - 8*i)
+	}
+	return a
 }
 
 // match4 looks the prefix up in the exact maps.

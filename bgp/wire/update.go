@@ -43,6 +43,17 @@ type Update struct {
 	table     bool // from a table dump: MP_REACH_NLRI may be abbreviated
 	nAnn      int  // unicast prefixes announced
 	nWdr      int  // unicast prefixes withdrawn
+	filter    *prefixSet
+	maybe     bool // a prefix of the IPv4 fields may be in filter
+}
+
+// Expect makes Split look, while it walks the prefixes anyway, whether any may
+// be wanted by w. It saves [Watch.Match] a second walk and changes no result.
+func (u *Update) Expect(w *Watch) {
+	u.filter = nil
+	if w != nil {
+		u.filter = &w.prefixes
+	}
 }
 
 // rule is what an attribute must look like.
@@ -116,7 +127,7 @@ func (u *Update) SplitCut(body []byte, s Session) Fault {
 		if !ok || len(body) > 65535 {
 			return BadPrefix
 		}
-		u.b, u.s, u.table = body, s, false
+		u.b, u.s, u.table, u.maybe = body, s, false, true
 		u.nWdr, u.withdrawn = n, span{2, uint16(2 + end)}
 		return None
 	}
@@ -149,16 +160,9 @@ func (u *Update) split(body []byte) Fault {
 	}
 	u.withdrawn = span{2, uint16(w)}
 	u.nlri = span{uint16(a), uint16(len(body))}
-	var ok bool
-	if w > 2 {
-		if u.nWdr, ok = countPrefixes(body[2:w], 32, u.s.AddPath4); !ok {
-			return BadPrefix
-		}
-	}
-	if a < len(body) {
-		if u.nAnn, ok = countPrefixes(body[a:], 32, u.s.AddPath4); !ok {
-			return BadPrefix
-		}
+	u.maybe = false
+	if w > 2 && !u.routes4(2, w, &u.nWdr) || a < len(body) && !u.routes4(a, len(body), &u.nAnn) {
+		return BadPrefix
 	}
 	if f := u.attributes(w+2, a); f != None {
 		return f
@@ -169,6 +173,19 @@ func (u *Update) split(body []byte) Fault {
 		return MissingAttr
 	}
 	return None
+}
+
+// routes4 checks and counts a field of IPv4 prefixes.
+func (u *Update) routes4(p, end int, n *int) (ok bool) {
+	if u.filter == nil || u.s.AddPath4 {
+		u.maybe = true
+		*n, ok = countPrefixes(u.b[p:end], 32, u.s.AddPath4)
+		return ok
+	}
+	var maybe bool
+	*n, maybe, ok = u.filter.walk4(u.b, p, end)
+	u.maybe = u.maybe || maybe
+	return ok
 }
 
 // SplitAttributes takes the attributes of a table dump's entry (RFC 6396
@@ -193,6 +210,7 @@ func (u *Update) SplitAttributes(attrs []byte, s Session) Fault {
 // attributes walks the path attributes between two offsets.
 func (u *Update) attributes(p, end int) (worst Fault) {
 	b := u.b[:end]
+	p = u.usual(b, p)
 	for p < end {
 		if end-p < 3 {
 			return worse(worst, AttrOverrun)
@@ -243,6 +261,38 @@ func (u *Update) attributes(p, end int) (worst Fault) {
 		}
 	}
 	return worst
+}
+
+// usual reads ORIGIN, AS_PATH and NEXT_HOP where they come first, in this order
+// and plainly, as in nearly every announcement, and gives the offset behind what
+// it read. Whatever it does not take is left to the rules.
+func (u *Update) usual(b []byte, p int) int {
+	if len(b)-p < 4 || binary.BigEndian.Uint32(b[p:])>>8 != 0x400101 || b[p+3] > 2 {
+		return p
+	}
+	u.attr[AttrOrigin] = span{uint16(p + 3), uint16(p + 4)}
+	u.seen = bitOrigin
+	p += 4
+	if len(b)-p < 5 || b[p] != 0x40 || b[p+1] != AttrPath {
+		return p
+	}
+	size := 2
+	if u.s.AS4 {
+		size = 4
+	}
+	end := p + 3 + int(b[p+2])
+	if b[p+3]-1 > 3 || b[p+4] == 0 || p+5+int(b[p+4])*size != end || end > len(b) {
+		return p // several segments, or none, or a fault
+	}
+	u.attr[AttrPath] = span{uint16(p + 3), uint16(end)}
+	u.seen = bitOrigin | bitPath
+	p = end
+	if len(b)-p < 7 || binary.BigEndian.Uint32(b[p:])>>8 != 0x400304 {
+		return p
+	}
+	u.attr[AttrNextHop] = span{uint16(p + 3), uint16(p + 7)}
+	u.seen = bitOrigin | bitPath | bitNextHop
+	return p + 7
 }
 
 // worse keeps the fault that asks for the stronger action, and of two alike the

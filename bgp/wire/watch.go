@@ -124,8 +124,7 @@ func (w *Watch) anyPrefix(u *Update) bool {
 		return false
 	}
 	s := &w.prefixes
-	if u.nlri.off != u.nlri.end && s.any4(u.b, u.nlri, u.s.AddPath4) ||
-		u.withdrawn.off != u.withdrawn.end && s.any4(u.b, u.withdrawn, u.s.AddPath4) {
+	if (u.maybe || u.filter != s) && (s.anyOf(u.Announced()) || s.anyOf(u.Withdrawn())) {
 		return true
 	}
 	if u.seen&(bitReach|bitUnreach) == 0 {
@@ -136,31 +135,6 @@ func (w *Watch) anyPrefix(u *Update) bool {
 	}
 	f, x, ok := u.Unreach()
 	return ok && f.SAFI == Unicast && s.anyOf(x)
-}
-
-// any4 looks at a field of IPv4 prefixes in place. Split has checked it.
-func (s *prefixSet) any4(b []byte, f span, addPath bool) bool {
-	if addPath {
-		return s.anyOf(Prefixes{b: b[f.off:f.end], addPath: true})
-	}
-	p, end := int(f.off), int(f.end)
-	for p < end {
-		n := b[p]
-		var a uint32
-		if p+5 <= len(b) {
-			a = uint32(b[p+1])<<24 | uint32(b[p+2])<<16 | uint32(b[p+3])<<8 | uint32(b[p+4])
-		} else {
-			for i, v := range b[p+1:] {
-				a |= uint32(v) << (24 - 8*i)
-			}
-		}
-		a &= uint32(mask64(n) >> 32)
-		if s.maybe4(a) && s.match4(Prefix{Hi: uint64(a) << 32, Bits: n}) {
-			return true
-		}
-		p += 1 + int(n+7)>>3
-	}
-	return false
 }
 
 func (s *prefixSet) anyOf(x Prefixes) bool {

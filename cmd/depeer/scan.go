@@ -68,6 +68,9 @@ never choose them. What could not be read is counted by reason on standard error
 }
 
 func scan(cmd *cobra.Command, args []string, f *scanFlags) error {
+	// What lives is a few MiB whatever the size of the archives, and next to
+	// nothing is allocated on the way: collecting more rarely costs nothing.
+	defer debug.SetGCPercent(debug.SetGCPercent(1000))
 	filter, err := f.filter()
 	if err != nil {
 		return err
@@ -87,9 +90,6 @@ func scan(cmd *cobra.Command, args []string, f *scanFlags) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// What lives is a few MiB whatever the size of the archives, and next to
-	// nothing is allocated on the way: collecting more rarely costs nothing.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	s := &scanner{filter: filter, out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json, count: f.count, from: from, to: to}
 	return s.run(cmd.Context(), names)
 }
@@ -284,6 +284,7 @@ func (s *scanner) file(name string, in *mrt.Input) (err error) {
 	defer in.Close()
 	d := mrt.NewDecoder(name, in)
 	d.Torn = true
+	d.Expect(s.filter.Watch)
 	d.Between(s.from, s.to)
 	collector := ""
 	if s.json {
