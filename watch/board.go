@@ -132,12 +132,12 @@ type PeerView struct {
 // Explain explains every followed prefix inside q, or q itself.
 func (d *Detector) Explain(q netip.Prefix) []Explanation {
 	var ps []*prefix
-	for _, p := range d.prefixes {
+	for p := range d.followed() {
 		if p.kind <= transitPrefix && q.Bits() <= p.Bits() && q.Contains(p.Addr()) {
 			ps = append(ps, p)
 		}
 	}
-	slices.SortFunc(ps, comparePrefixes)
+	slices.SortFunc(ps, func(a, b *prefix) int { return cmp.Or(comparePrefixes(a, b), cmp.Compare(a.h.index, b.h.index)) })
 	var out []Explanation
 	for _, p := range ps {
 		out = append(out, d.explain(p))

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,42 +25,59 @@ func (d *Detector) change(c rib.Change) {
 func (d *Detector) routeChanged(c rib.Change) {
 	slot := c.Entry.Slot(c.Peer)
 	q := c.Entry.Prefix
-	p := d.prefixes[q]
-	if kind, h := d.classify(q, slot, p); kind != 0 && (p == nil || kind < p.kind) {
-		if p == nil {
-			p = d.follow(q, h, kind)
-			p.from = d.now
-		} else {
-			d.reclassify(p, h, kind)
-			return
+	known := d.prefixes[q]
+	fresh := 0 // of those at the end of d.prefixes[q], the ones that this change made
+	for _, x := range d.claims(q, slot) {
+		p := find(known, x.h)
+		switch {
+		case p == nil:
+			p = d.follow(q, x.h, x.kind)
+			fresh++
+			p.entry, p.from = c.Entry, d.now
+			d.found(p, c)
+		case x.kind < p.kind:
+			d.reclassify(p, x.kind, &c)
 		}
-		p.entry = c.Entry
-		d.found(p, c)
-		return
 	}
-	if p == nil {
+	if len(known)+fresh == 0 {
 		d.table.Forget(q)
 		return
 	}
-	if p.entry == nil {
-		p.entry = c.Entry
-		p.from = d.now
+	for _, p := range known {
+		d.prefixChanged(p, c, slot)
+	}
+}
+
+func find(list []*prefix, h *hoster) *prefix {
+	for _, p := range list {
+		if p.h == h {
+			return p
+		}
+	}
+	return nil
+}
+
+// prefixChanged takes a change into the counts of one hoster's prefix.
+func (d *Detector) prefixChanged(p *prefix, c rib.Change, slot *rib.Slot) {
+	switch {
+	case p.entry == nil:
+		p.entry, p.from = c.Entry, d.now
 		d.found(p, c)
 		return
-	}
-	if p.kind == referencePrefix {
+	case p.counting:
+		p.counting = false // it was just counted with this change in it
+		return
+	case p.kind == referencePrefix:
 		d.referenceChanged(p, c.Peer, &c.Old, slot)
 		return
-	}
-	if c.Peer.State != rib.Up {
+	case c.Peer.State != rib.Up:
 		return
-	}
-	trusted := c.What == rib.Said && (c.Peer.Complete[p.v6] || !c.First)
-	if c.What == rib.Learned {
+	case c.What == rib.Learned:
 		// Knowledge, not a change: the baseline takes it as it is.
 		d.composePair(p, c.Peer, &c.Old, slot)
 		return
 	}
+	trusted := c.Peer.Complete[p.v6] || !c.First
 	if p.isCounted(c.Peer) {
 		d.pair(p, c.Peer, &c.Old, -1, false)
 	} else {
@@ -75,17 +93,15 @@ func (d *Detector) found(p *prefix, c rib.Change) {
 	if p.kind == ownPrefix {
 		p.h.own[p.v6].prefixes++
 	}
+	if p.kind == referencePrefix {
+		d.enlist(p, p.entry.Slot(c.Peer))
+		return
+	}
 	for _, peer := range d.table.Peers() {
 		if peer.State != rib.Up {
 			continue
 		}
 		s := p.entry.Slot(peer)
-		if p.kind == referencePrefix {
-			if s != nil {
-				d.referenceChanged(p, peer, &rib.Slot{}, s)
-			}
-			continue
-		}
 		if !d.eligible(p, peer, s) {
 			continue
 		}
@@ -99,67 +115,64 @@ func (d *Detector) found(p *prefix, c rib.Change) {
 			d.composePair(p, peer, &rib.Slot{}, s)
 		}
 	}
-	if p.kind != referencePrefix {
-		d.touch(p)
-	}
+	d.touch(p)
 }
 
-// classify says what a prefix is, given a route to it. What is more to the
-// hoster comes first.
-func (d *Detector) classify(q netip.Prefix, s *rib.Slot, p *prefix) (prefixKind, *hoster) {
+// claim is what a route makes of its prefix for a hoster.
+type claim struct {
+	h    *hoster
+	kind prefixKind
+}
+
+// claims lists the hosters to whom a prefix with such a route is something: who
+// originates it, who carries it, of whose space it is a part.
+func (d *Detector) claims(q netip.Prefix, s *rib.Slot) []claim {
 	r := d.routeOf(s.Node)
 	if r == nil {
-		return 0, nil
-	}
-	if p != nil && p.kind == ownPrefix {
-		return 0, nil
+		return nil
 	}
 	now := d.Now()
-	var carried *hoster
+	var out []claim
 	for _, x := range r.passes {
-		if !x.h.Valid.Holds(now) {
-			continue
-		}
-		if x.own {
-			return ownPrefix, x.h
-		}
-		if carried == nil {
-			carried = x.h
+		if x.h.Valid.Holds(now) {
+			kind := transitPrefix
+			if x.own {
+				kind = ownPrefix
+			}
+			out = append(out, claim{x.h, kind})
 		}
 	}
-	if p != nil && p.kind <= foreignPrefix {
-		return 0, nil
+	for _, h := range d.owners(q) {
+		if h.Valid.Holds(now) && !slices.ContainsFunc(out, func(x claim) bool { return x.h == h && x.kind == ownPrefix }) {
+			out = append(slices.DeleteFunc(out, func(x claim) bool { return x.h == h }), claim{h, foreignPrefix})
+		}
 	}
-	if h := d.owner(q); h != nil && h.Valid.Holds(now) {
-		return foreignPrefix, h
+	if len(out) == 0 && len(d.prefixes[q]) == 0 && d.wantsReference(q, r) {
+		return []claim{{nil, referencePrefix}}
 	}
-	if carried != nil {
-		return transitPrefix, carried
-	}
-	if p == nil && d.wantsReference(q, r) {
-		return referencePrefix, nil
-	}
-	return 0, nil
+	return out
 }
 
-// owner is the hoster of which the prefix is a part.
-func (d *Detector) owner(q netip.Prefix) *hoster {
+// owners are the hosters of whose own prefixes the prefix is a part.
+func (d *Detector) owners(q netip.Prefix) (out []*hoster) {
 	for bits := q.Bits() - 1; bits >= 8; bits-- {
 		up, err := q.Addr().Prefix(bits)
 		if err != nil {
-			return nil
+			return out
 		}
-		if p := d.prefixes[up]; p != nil && p.kind == ownPrefix {
-			return p.h
+		for _, p := range d.prefixes[up] {
+			if p.kind == ownPrefix && !slices.Contains(out, p.h) {
+				out = append(out, p.h)
+			}
 		}
 	}
-	return nil
+	return out
 }
 
 // follow begins to follow a prefix.
 func (d *Detector) follow(q netip.Prefix, h *hoster, kind prefixKind) *prefix {
 	p := &prefix{Prefix: q, kind: kind, h: h, v6: rib.Family(q)}
-	d.prefixes[q] = p
+	d.prefixes[q] = append(d.prefixes[q], p)
 	d.enroll(p)
 	return p
 }
@@ -179,27 +192,29 @@ func comparePrefixes(a, b *prefix) int {
 	return a.Bits() - b.Bits()
 }
 
-// reclassify makes more of a prefix than it was taken for.
-func (d *Detector) reclassify(p *prefix, h *hoster, kind prefixKind) {
+// reclassify makes something else of a prefix than it was taken for, with all
+// that was said of it up to now. c is the change that is its reason, which the
+// table holds already and the counts do not; nil where time is the reason.
+func (d *Detector) reclassify(p *prefix, kind prefixKind, c *rib.Change) {
 	for _, peer := range d.table.Peers() {
-		s := p.entry.Slot(peer)
-		if p.kind == referencePrefix {
-			if s != nil && peer.State == rib.Up {
-				d.referenceChanged(p, peer, s, &rib.Slot{})
+		if s := p.entry.Slot(peer); p.isCounted(peer) && s != nil {
+			if c != nil && c.Peer == peer {
+				s = &c.Old
 			}
-			continue
+			d.pair(p, peer, s, -1, false)
 		}
-		if p.isCounted(peer) {
-			if s != nil {
-				d.pair(p, peer, s, -1, false)
-			}
-			d.setCounted(p, peer, false)
-		}
+		d.setCounted(p, peer, false)
 	}
-	p.kind, p.h, p.origins, p.known, p.rising = kind, h, nil, false, 0
-	p.sight = level{}
-	d.enroll(p)
+	p.counting = c != nil
 	if p.kind == ownPrefix {
+		p.h.own[p.v6].prefixes--
+		p.h.prefixes = slices.DeleteFunc(p.h.prefixes, func(x *prefix) bool { return x == p })
+	}
+	before := p.origins
+	p.kind, p.origins, p.known, p.rising, p.retired = kind, nil, false, 0, false
+	p.sight, p.ownPeers, p.fresh = level{}, 0, 0
+	d.enroll(p)
+	if kind == ownPrefix {
 		p.h.own[p.v6].prefixes++
 	}
 	for _, peer := range d.table.Peers() {
@@ -209,6 +224,11 @@ func (d *Detector) reclassify(p *prefix, h *hoster, kind prefixKind) {
 			if s != nil {
 				d.pair(p, peer, s, 1, peer.Complete[p.v6] && s.Changed >= d.now*1e9)
 			}
+		}
+	}
+	for a, o := range before {
+		if n := p.origins[a]; n != nil { // the end of what was told is told too
+			n.told, n.known, n.onset = o.told, o.known, o.onset
 		}
 	}
 	d.touch(p)
@@ -497,7 +517,7 @@ func (d *Detector) peerLeft(peer *rib.Peer) {
 	d.composePeer(peer, func(p *prefix, s *rib.Slot, x *composition) {
 		if p.kind == referencePrefix {
 			if s != nil {
-				d.referencePeer(p, peer, s, -1)
+				d.referencePeer(p, s, -1)
 			}
 			return
 		}
@@ -520,7 +540,7 @@ func (d *Detector) peerJoined(peer *rib.Peer) {
 	d.composePeer(peer, func(p *prefix, s *rib.Slot, x *composition) {
 		if p.kind == referencePrefix {
 			if s != nil {
-				d.referencePeer(p, peer, s, 1)
+				d.referencePeer(p, s, 1)
 			}
 			return
 		}
@@ -535,7 +555,7 @@ func (d *Detector) peerJoined(peer *rib.Peer) {
 func (d *Detector) composePeer(peer *rib.Peer, each func(*prefix, *rib.Slot, *composition)) {
 	var x composition
 	before, fbefore := map[*prefix]int{}, map[*family]int{}
-	for _, p := range d.prefixes {
+	for p := range d.followed() {
 		if p.kind == referencePrefix {
 			continue
 		}
@@ -544,7 +564,7 @@ func (d *Detector) composePeer(peer *rib.Peer, each func(*prefix, *rib.Slot, *co
 			fbefore[f] = f.eligible
 		}
 	}
-	for _, p := range d.prefixes {
+	for p := range d.followed() {
 		var s *rib.Slot
 		if p.entry != nil {
 			s = p.entry.Slot(peer)
@@ -576,7 +596,7 @@ func (d *Detector) recount(q bgp.Peer) {
 			}
 		}
 	}
-	for _, p := range d.prefixes {
+	for p := range d.followed() {
 		if p.kind == referencePrefix || p.isCounted(peer) {
 			continue
 		}
@@ -586,6 +606,19 @@ func (d *Detector) recount(q bgp.Peer) {
 		}
 		if d.eligible(p, peer, s) {
 			d.setCounted(p, peer, true)
+		}
+	}
+}
+
+// followed ranges over every prefix of every hoster, and the references, in no order.
+func (d *Detector) followed() iter.Seq[*prefix] {
+	return func(yield func(*prefix) bool) {
+		for _, list := range d.prefixes {
+			for _, p := range list {
+				if !yield(p) {
+					return
+				}
+			}
 		}
 	}
 }

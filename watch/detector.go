@@ -20,9 +20,9 @@ type Detector struct {
 	hosters   []*hoster
 	byASN     map[uint32][]*hoster
 	table     *rib.Table
-	prefixes  map[netip.Prefix]*prefix
-	upstreams map[uint32]*reference // upstreams of hosters, and the references behind them
-	feeds     map[string]*feed      // by collector
+	prefixes  map[netip.Prefix][]*prefix // one of each hoster that has to do with it
+	upstreams map[uint32]*reference      // upstreams of hosters, and the references behind them
+	feeds     map[string]*feed           // by collector
 
 	now      int64        // the second that is being gathered, Unix; 0 before the first
 	second   []bgp.Update // what was said in it
@@ -114,7 +114,9 @@ type prefix struct {
 	fresh    int // of these, seen to come
 	known    bool
 	rising   int64
-	retired  bool
+	retired  bool  // withdrawn for so long that it counts no more
+	away     int64 // since when somebody else originates it, and the hoster does not
+	counting bool  // the change being told is counted already
 	zombies  []string
 	from     int64 // first seen
 }
@@ -135,7 +137,7 @@ type origin struct {
 func NewDetector(list Watchlist, policy Policy) *Detector {
 	d := &Detector{
 		policy: policy, byASN: map[uint32][]*hoster{}, table: rib.New(policy.SyncQuiet),
-		prefixes: map[netip.Prefix]*prefix{}, upstreams: map[uint32]*reference{}, feeds: map[string]*feed{},
+		prefixes: map[netip.Prefix][]*prefix{}, upstreams: map[uint32]*reference{}, feeds: map[string]*feed{},
 		dirty: map[judged]struct{}{},
 	}
 	seconds := func(x time.Duration) int64 { return int64(x / time.Second) }
@@ -159,7 +161,7 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 	}
 	for _, h := range d.hosters {
 		for _, q := range h.Prefixes {
-			if d.prefixes[q] == nil {
+			if find(d.prefixes[q], h) == nil {
 				d.follow(q, h, ownPrefix)
 			}
 		}

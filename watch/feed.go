@@ -75,7 +75,6 @@ func (d *Detector) feedSilence(f *feed, t int64) {
 	if f.silent || t-f.heard < int64(d.policy.Silent.Seconds()) || !rib.Talkative(f.minutes, f.over) {
 		return
 	}
-	f.silent, f.stopped = true, f.heard
 	lost := 0
 	for _, p := range d.table.Peers() {
 		if p.Collector == f.name && p.State == rib.Up {
@@ -83,6 +82,10 @@ func (d *Detector) feedSilence(f *feed, t int64) {
 			d.table.MarkStale(p, at(t), d.change)
 		}
 	}
+	if lost == 0 {
+		return // its sessions are lost, and were told as that
+	}
+	f.silent, f.stopped = true, f.heard
 	d.feedEvent(f, FeedStale, f.heard, t, lost)
 }
 

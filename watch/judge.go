@@ -100,7 +100,7 @@ func (e *edge) judgeGain(d *Detector, t int64) (again int64) {
 	if e.rising == 0 {
 		e.rising = t
 	}
-	if all := e.f.visible(); t < e.rising+d.edges.hold && e.pairs.n < all {
+	if t < e.rising+d.edges.hold && e.pairs.n < e.f.eligible {
 		return e.rising + d.edges.hold
 	}
 	e.known = true
@@ -129,6 +129,10 @@ func (f *family) visible() int {
 	return n
 }
 
+// transitHold is how many hold times a cut one level up waits: all sorts of
+// rerouting above an upstream look like one for a while.
+const transitHold = 5
+
 // judgeVia tells a cut one level up: the hop above the upstream is gone for this
 // hoster, while the upstream stays.
 func (e *edge) judgeVia(d *Detector, t int64) int64 {
@@ -142,7 +146,7 @@ func (e *edge) judgeVia(d *Detector, t int64) int64 {
 	v, again := e.pairs.judge(t, b, armed)
 	switch v {
 	case fell:
-		e.rising = max(t, e.pairs.onset+b.hold) // owed, when the upstream has settled
+		e.rising = max(t, e.pairs.onset+transitHold*b.hold) // owed, when the upstream has settled
 	case cameBack:
 		e.rising = 0
 	}
@@ -177,7 +181,10 @@ func (p *prefix) judge(d *Detector, t int64) (again int64) {
 	if p.kind != ownPrefix || !p.h.Valid.Holds(d.Now()) {
 		return 0
 	}
-	again = p.judgeNew(d, t)
+	again = soonest(p.judgeNew(d, t), p.judgeAway(d, t))
+	if p.kind != ownPrefix {
+		return again
+	}
 	v, more := p.sight.judge(t, d.sight, p.armed(d, t))
 	switch v {
 	case fell:
@@ -203,7 +210,8 @@ func (p *prefix) judge(d *Detector, t int64) (again int64) {
 
 // armed reports whether enough peers see the prefix for its loss to mean something.
 func (p *prefix) armed(d *Detector, t int64) bool {
-	return p.sight.base(t, d.sight) >= float64(d.least(p.v6))
+	base := p.sight.base(t, d.sight)
+	return base >= float64(d.least(p.v6)) && base >= d.policy.WithdrawnBelow*float64(p.eligible)
 }
 
 // judgeNew tells a prefix that the hoster did not originate before.
@@ -234,6 +242,25 @@ func (p *prefix) judgeNew(d *Detector, t int64) int64 {
 	return 0
 }
 
+// judgeAway lets a prefix go that somebody else has originated, and the hoster has
+// not, until that is the new normal: what befalls it then befalls the other.
+func (p *prefix) judgeAway(d *Detector, t int64) int64 {
+	if p.ownPeers > 0 || p.sight.n == 0 || len(p.h.ASNs) == 0 {
+		p.away = 0
+		return 0
+	}
+	if p.away == 0 {
+		p.away = t
+	}
+	if end := p.away + d.sight.newNormal; t < end {
+		return end
+	}
+	p.away = 0
+	d.mark(p.h)
+	d.reclassify(p, foreignPrefix, nil)
+	return 0
+}
+
 // judgeZombies leaves out the peers that still hold a route long after all the
 // others withdrew it, when it is the old route through an upstream that is lost.
 func (p *prefix) judgeZombies(d *Detector, t int64) int64 {
@@ -243,6 +270,7 @@ func (p *prefix) judgeZombies(d *Detector, t int64) int64 {
 		}
 		return at
 	}
+	var zombies []*rib.Peer
 	for _, peer := range d.table.Peers() {
 		s := p.entry.Slot(peer)
 		if s == nil || s.Node == nil || s.Zombie || !p.isCounted(peer) || s.Changed >= p.sight.onset*1e9 {
@@ -252,16 +280,23 @@ func (p *prefix) judgeZombies(d *Detector, t int64) int64 {
 		if !ok || x.upstream == 0 {
 			continue
 		}
-		if e := p.h.own[p.v6].edges[x.upstream]; e == nil || e.held < d.policy.MinPeers {
-			continue // not the old way: a path of its own, however few see it
+		e := p.h.own[p.v6].edges[x.upstream]
+		if e == nil || e.pairs.mode == steady || float64(e.pairs.n) > 2*d.policy.WithdrawnBelow*e.pairs.ref {
+			continue // not the way that all others lost: a path of its own, however few see it
 		}
-		d.pair(p, peer, s, -1, false)
+		zombies = append(zombies, peer)
+	}
+	for _, peer := range zombies {
+		s := p.entry.Slot(peer)
+		before, fbefore := map[*prefix]int{p: p.eligible}, map[*family]int{p.family(): p.family().eligible}
+		var c composition
+		c.take(d, p, peer, s, -1)
 		d.setCounted(p, peer, false)
+		c.apply(d, before, fbefore)
 		s.Zombie = true
 		p.zombies = append(p.zombies, peer.String())
 	}
 	slices.Sort(p.zombies)
-	p.sight.commit(t, d.sight)
 	return 0
 }
 

@@ -10,19 +10,21 @@ package watch
 //
 // Times are seconds of event time.
 type level struct {
-	n    int         // now, in the middle of a second
-	done int         // at the end of the last second that changed it
-	was  float64     // the steady count before that change
-	ring [24]float32 // highest steady count, by hour
-	hour int64       // of the newest entry of ring
-	low  []levelSpan // counts that may be the minimum of the settle window, rising
-	mode levelMode
-	ref  float64 // the baseline when it began to fall
+	n     int         // now, in the middle of a second
+	done  int         // at the end of the last second that changed it
+	was   float64     // the steady count before that change
+	wasAt int64       // and when it was made
+	ring  [24]float32 // highest steady count, by hour
+	hour  int64       // of the newest entry of ring
+	low   []levelSpan // counts that may be the minimum of the settle window, rising
+	mode  levelMode
+	ref   float64 // the baseline when it began to fall
 
 	onset  int64 // began to fall (below hi)
 	back   int64 // falling: is above hi again since
 	rise   int64 // lost: is above lo again since
 	since  int64 // of the mode
+	zero   int64 // falling: the count is 0 since
 	moved  int64 // when it was last a twentieth of the baseline away from anchor
 	anchor int   // where it stood then
 }
@@ -66,7 +68,7 @@ func (l *level) commit(t int64, b bounds) {
 		return
 	}
 	l.note(t, b)
-	l.was = l.least(t, b)
+	l.was, l.wasAt = l.least(t, b), t
 	if d := float64(l.n - l.anchor); d*d*400 >= l.ref*l.ref {
 		l.moved, l.anchor = t, l.n
 	}
@@ -226,6 +228,9 @@ func (l *level) judgeFalling(t int64, b bounds) (verdict, int64) {
 		return nothing, l.back + b.settle
 	}
 	l.back = 0
+	if l.n > 0 {
+		l.zero = 0
+	}
 	if t >= l.since+b.newNormal {
 		l.mode, l.since = steady, t
 		l.ring = [24]float32{}
@@ -234,14 +239,22 @@ func (l *level) judgeFalling(t int64, b bounds) (verdict, int64) {
 	}
 	if t >= l.onset+b.reonset {
 		// It fell some way and stayed there: the rest of the fall begins now.
-		if l.was > 0 && n < b.hi*l.was {
-			l.onset, l.was = t, 0
+		if l.wasAt == t && l.was > 0 && n < b.hi*l.was {
+			l.onset = t
 		}
 	}
 	if n <= b.lo*l.ref {
-		if l.n == 0 || t >= l.onset+b.hold {
-			l.mode, l.since, l.rise = lost, t, 0
+		if l.n == 0 && l.zero == 0 {
+			l.zero = t
+		}
+		// Nothing is left to hunt for paths with nobody, once that was so for a
+		// whole second: a withdrawal that is taken back at once is none.
+		if l.n == 0 && t > l.zero || t >= l.onset+b.hold {
+			l.mode, l.since, l.rise, l.zero = lost, t, 0, 0
 			return fell, 0
+		}
+		if l.n == 0 {
+			return nothing, t + 1
 		}
 		return nothing, l.onset + b.hold
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"iter"
 	"net/netip"
 
 	"depeer/bgp"
@@ -51,25 +52,78 @@ func (r *reference) room(next uint32, most int) bool {
 	return len(r.prefixes) < most && r.behind[next] < perNeighbour
 }
 
+// referenceChanged counts a change of a reference's route.
 func (d *Detector) referenceChanged(p *prefix, peer *rib.Peer, old, now *rib.Slot) {
-	if peer.State != rib.Up {
-		return
+	if peer.State == rib.Up {
+		for ref, v := range d.references(p, old) {
+			ref.add(d, v, -1)
+		}
+		for ref, v := range d.references(p, now) {
+			ref.add(d, v, 1)
+		}
 	}
-	d.referenceCount(p, old, -1)
-	d.referenceCount(p, now, 1)
+	d.enlist(p, now)
 }
 
-func (d *Detector) referencePeer(p *prefix, peer *rib.Peer, s *rib.Slot, n int) {
+func (r *reference) add(d *Detector, via *level, n int) {
+	r.pairs.n += n
+	if via != nil {
+		via.n += n
+	}
+	d.mark(r)
+}
+
+// references ranges over the upstreams that a route runs through and for which
+// its prefix is a reference, each with the level of the hop above it.
+func (d *Detector) references(p *prefix, s *rib.Slot) iter.Seq2[*reference, *level] {
+	return func(yield func(*reference, *level) bool) {
+		r := d.routeOf(s.Node)
+		if r == nil {
+			return
+		}
+		for i, hop := range r.hops[:max(0, len(r.hops)-1)] {
+			ref := d.upstreams[hop.ASN]
+			if ref == nil || hop.Set != nil || r.hops[i+1].Set != nil || ref.prefixes[p.Prefix] == nil {
+				continue
+			}
+			if !yield(ref, ref.via(r.hops, i)) {
+				return
+			}
+		}
+	}
+}
+
+// enlist makes a prefix a reference of every upstream on its route that has room.
+func (d *Detector) enlist(p *prefix, s *rib.Slot) {
 	r := d.routeOf(s.Node)
 	if r == nil {
 		return
 	}
-	for i, hop := range r.hops {
-		if ref := d.upstreams[hop.ASN]; ref != nil && hop.Set == nil && ref.prefixes[p.Prefix] != nil && r.after(hop.ASN) != 0 {
-			ref.pairs.compose(n, d.now, d.edges, 0, 0)
-			if v := ref.via(r.hops, i); v != nil {
-				v.compose(n, d.now, d.edges, 0, 0)
+	for i, hop := range r.hops[:max(0, len(r.hops)-1)] {
+		ref := d.upstreams[hop.ASN]
+		if ref == nil || hop.Set != nil || r.hops[i+1].Set != nil || ref.prefixes[p.Prefix] != nil || !ref.room(r.hops[i+1].ASN, d.policy.References) {
+			continue
+		}
+		ref.prefixes[p.Prefix] = p
+		ref.behind[r.hops[i+1].ASN]++
+		for _, peer := range d.table.Peers() {
+			if x := p.entry.Slot(peer); x != nil && peer.State == rib.Up {
+				for other, v := range d.references(p, x) {
+					if other == ref {
+						ref.add(d, v, 1)
+					}
+				}
 			}
+		}
+	}
+}
+
+// referencePeer counts a route of a peer that joins or leaves.
+func (d *Detector) referencePeer(p *prefix, s *rib.Slot, n int) {
+	for ref, v := range d.references(p, s) {
+		ref.pairs.compose(n, d.now, d.edges, 0, 0)
+		if v != nil {
+			v.compose(n, d.now, d.edges, 0, 0)
 		}
 	}
 }
@@ -142,8 +196,8 @@ func (r *reference) failing(d *Detector, e *edge, t int64) bool {
 	if base < 3 || float64(pairs.n) > (1-d.policy.ReferenceGone)*base {
 		return false
 	}
-	// An upstream that failed long ago does not explain today's loss.
-	near := int64(d.policy.NewNormal.Seconds()) / 24
+	// An upstream that leaves a region takes days to drop one customer after the
+	// other. References that go after the hoster did are another matter.
 	apart := e.pairs.onset - pairs.onset
-	return pairs.mode != steady && -near < apart && apart < near
+	return pairs.mode != steady && -int64(d.policy.NewNormal.Seconds())/24 < apart && apart < int64(d.policy.Baseline.Seconds())
 }

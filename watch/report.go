@@ -94,7 +94,7 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 		return ok && x.upstream == e.asn && (e.via == 0 || x.via == e.via)
 	}
 	w := witness{d: d, since: ev.FirstSeen.UnixNano()}
-	for _, p := range h.followed(d, e.f) {
+	for _, p := range h.members(d, e.f) {
 		w.add(p, func(s *rib.Slot) bool {
 			if away {
 				return through(s.Prev) && !through(s.Node)
@@ -103,14 +103,14 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 		})
 	}
 	if away && len(w.seen) == 0 { // they hunted for paths on the way: what they said last
-		for _, p := range h.followed(d, e.f) {
+		for _, p := range h.members(d, e.f) {
 			w.add(p, func(s *rib.Slot) bool { return !through(s.Node) })
 		}
 	}
 	w.into(&ev)
 	ev.Eligible = d.eligiblePeers(h, e.f.v6)
 	if len(ev.Prefixes) == 0 {
-		for _, p := range h.followed(d, e.f) {
+		for _, p := range h.members(d, e.f) {
 			ev.Prefixes = append(ev.Prefixes, p.Prefix)
 		}
 		ev.Prefixes = ev.Prefixes[:min(len(ev.Prefixes), maxListed)]
@@ -118,8 +118,8 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 	d.emit(ev, h)
 }
 
-// followed is the hoster's prefixes that make up the family, in order.
-func (h *hoster) followed(d *Detector, f *family) []*prefix {
+// members is the hoster's prefixes that make up the family, in order.
+func (h *hoster) members(d *Detector, f *family) []*prefix {
 	var out []*prefix
 	if f.own {
 		for _, p := range h.prefixes {
@@ -129,7 +129,7 @@ func (h *hoster) followed(d *Detector, f *family) []*prefix {
 		}
 		return out
 	}
-	for _, p := range d.prefixes {
+	for p := range d.followed() {
 		if p.kind == transitPrefix && p.h == h && p.v6 == f.v6 {
 			out = append(out, p)
 		}
@@ -140,8 +140,8 @@ func (h *hoster) followed(d *Detector, f *family) []*prefix {
 
 func (d *Detector) eligiblePeers(h *hoster, v6 int) int {
 	seen := map[int]bool{}
-	for _, p := range d.prefixes {
-		if p.h == h && p.v6 == v6 {
+	for p := range d.followed() {
+		if p.h == h && p.v6 == v6 && p.kind == ownPrefix {
 			for i, c := range p.counted {
 				if c {
 					seen[i] = true

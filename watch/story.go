@@ -83,6 +83,9 @@ func (s *story) tell(d *Detector, t int64) {
 
 // opens reports whether an event begins a story. A prefix of many does not.
 func (d *Detector) opens(ev *Event, h *hoster, t int64) bool {
+	if h.dark && h.darkFrom < t && (ev.Kind == UpstreamLost || ev.Kind == TransitLost || ev.Kind == RouteWithdrawn) {
+		return false // what little was left of a hoster that is dark
+	}
 	switch ev.Kind {
 	case UpstreamLost, UpstreamGained, HosterDark, HosterReturned:
 		return true
@@ -169,7 +172,7 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 			}
 		}
 	case RouteWithdrawn:
-		if p := d.prefixes[*ev.Prefix]; p != nil {
+		if p := find(d.prefixes[*ev.Prefix], h); p != nil {
 			inc.prefixes[p] = true
 		}
 		inc.others += sign(int32(len(inc.prefixes))) - sign(int32(len(inc.prefixes)-1))
@@ -181,7 +184,7 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 	case HosterReturned:
 		inc.returned, inc.backAt, inc.changed = true, ev.FirstSeen.Unix(), t
 	case OriginNew:
-		if p := d.prefixes[*ev.Prefix]; p != nil && p.origins[ev.Origin] != nil {
+		if p := find(d.prefixes[*ev.Prefix], h); p != nil && p.origins[ev.Origin] != nil {
 			inc.origins[p.origins[ev.Origin]] = true
 		}
 		inc.changed = t
@@ -205,7 +208,8 @@ func (inc *incident) judge(d *Detector, t int64) (again int64) {
 	case inc.Phase == Open:
 		inc.Phase, inc.backSince, inc.dirty = Recovering, t, true
 	}
-	resolve := int64(d.policy.Resolve.Seconds())
+	// What flapped must be calm for longer, so that it stays one story.
+	resolve := int64(d.policy.Resolve.Seconds()) * int64(1+min(inc.Flaps, 5))
 	normal := inc.changed + int64(d.policy.NewNormal.Seconds())
 	switch {
 	case back && t >= inc.backSince+resolve:

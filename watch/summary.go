@@ -156,7 +156,9 @@ func (inc *incident) summary(d *Detector, t int64) string {
 		fmt.Fprintf(&b, " lost %s, and so did most other networks behind it: the upstream is failing or leaving, this is no de-peering", asns(inc.Lost))
 		inc.sayCarriers(&b, d)
 	case Rewired:
-		if len(inc.Lost) == 0 {
+		if len(inc.Lost) == 0 && len(inc.Remaining) == 0 {
+			fmt.Fprintf(&b, " appears behind %s", inc.sayShares(d, inc.gained))
+		} else if len(inc.Lost) == 0 {
 			fmt.Fprintf(&b, " has a new upstream: %s", inc.sayShares(d, inc.gained))
 		} else {
 			fmt.Fprintf(&b, " moved from %s to %s, which never carried it before", asns(inc.Lost), inc.sayShares(d, inc.gained))
@@ -231,6 +233,9 @@ func (inc *incident) sayRepeered(b *strings.Builder, d *Detector) {
 	switch {
 	case len(inc.gained) == 0 && inc.returned:
 		b.WriteString(" is back")
+	case h.dark && !inc.returned:
+		holders, of := h.holders(d)
+		fmt.Fprintf(b, " is reached again by %d of %d peers, behind %s", holders, of, asns(inc.Gained))
 	case h.dark:
 		fmt.Fprintf(b, " came back behind %s", asns(inc.Gained))
 	case inc.returned || inc.wasDark:
@@ -263,25 +268,40 @@ func (inc *incident) sayDepeered(b *strings.Builder, d *Detector) {
 	for _, s := range inc.lost {
 		total = max(total, s)
 	}
-	if inc.Phase == Open && inc.stillLost() {
-		fmt.Fprintf(b, ": %s dropped it", asns(inc.Lost))
-	} else {
-		fmt.Fprintf(b, ": %s had dropped it", asns(inc.Lost))
+	gone, back := inc.lostAndBack()
+	dropped := gone
+	if len(gone) == 0 {
+		dropped = back
 	}
+	fmt.Fprintf(b, ": %s dropped it", asns(dropped))
 	if len(inc.lost) == 1 {
 		fmt.Fprintf(b, " (%s of its routes before)", percent(total))
+	}
+	switch {
+	case len(gone) == 0:
+		fmt.Fprintf(b, " and %s it again", plural(len(back), "carries", "carry"))
+	case len(back) > 0:
+		fmt.Fprintf(b, ", %s had and %s it again", asns(back), plural(len(back), "carries", "carry"))
 	}
 	inc.sayCarriers(b, d)
 	inc.sayVisible(b, d)
 }
 
-func (inc *incident) stillLost() bool {
-	for e := range inc.lost {
-		if e.pairs.mode == lost {
-			return true
+// lostAndBack parts the upstreams lost in the story into those that are still
+// lost and those that carry the hoster again.
+func (inc *incident) lostAndBack() (gone, back []uint32) {
+	for _, a := range inc.Lost {
+		still := false
+		for e := range inc.lost {
+			still = still || e.asn == a && e.pairs.mode == lost
+		}
+		if still {
+			gone = append(gone, a)
+		} else {
+			back = append(back, a)
 		}
 	}
-	return false
+	return gone, back
 }
 
 // sayCarriers names who carries the hoster now, with shares.
@@ -299,7 +319,7 @@ func (inc *incident) sayCarriers(b *strings.Builder, d *Detector) {
 		}
 	}
 	if len(on) > 0 {
-		fmt.Fprintf(b, "; carried on by %s", inc.sayShares(d, on))
+		fmt.Fprintf(b, "; carried by %s", inc.sayShares(d, on))
 	}
 }
 

@@ -155,4 +155,3 @@ func explain(w io.Writer, x *watch.Explanation, r *replayer) {
 		}
 	}
 }
-

@@ -399,4 +399,3 @@ func thousands(n uint64) string {
 	}
 	return s
 }
-
