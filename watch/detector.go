@@ -46,6 +46,7 @@ type judged interface {
 // hoster is a watched entity and what is known of it.
 type hoster struct {
 	Hoster
+	d        *Detector
 	index    int
 	prefixes []*prefix  // its own, in order
 	own      [2]*family // by family: what it originates
@@ -146,7 +147,7 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 	d.sight = d.edges
 	d.sight.lo = policy.WithdrawnBelow
 	for i := range list.Hosters {
-		h := &hoster{Hoster: list.Hosters[i], index: i}
+		h := &hoster{Hoster: list.Hosters[i], d: d, index: i}
 		for v := range h.own {
 			h.own[v] = newFamily(h, v, true)
 			h.transit[v] = newFamily(h, v, false)

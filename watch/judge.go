@@ -39,8 +39,8 @@ func (o *origin) rank() (int, int, string) {
 }
 
 // active reports whether the family is what the hoster is judged by: what it
-// originates, or, where it originates nothing, what it carries.
-func (f *family) active() bool { return f.own || f.h.own[f.v6].prefixes == 0 }
+// originates, or, where it is known to originate nothing, what it carries.
+func (f *family) active() bool { return f.own == (f.h.own[f.v6].prefixes > 0 || !f.h.d.seeded(f.v6)) }
 
 func (e *edge) judge(d *Detector, t int64) (again int64) {
 	e.pairs.commit(t, d.edges)

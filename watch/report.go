@@ -141,7 +141,7 @@ func (h *hoster) members(d *Detector, f *family) []*prefix {
 func (d *Detector) eligiblePeers(h *hoster, v6 int) int {
 	seen := map[int]bool{}
 	for p := range d.followed() {
-		if p.h == h && p.v6 == v6 && p.kind == ownPrefix {
+		if p.h == h && p.v6 == v6 && (p.kind == ownPrefix || p.kind == transitPrefix && h.transit[v6].active()) {
 			for i, c := range p.counted {
 				if c {
 					seen[i] = true
