@@ -140,9 +140,35 @@ func (d *Decoder) skip(r Reason) bool {
 // shape of a BGP4MP subtype.
 type shape struct {
 	message, state, as4, local, addPath bool
+
+	format  Format
+	ipv4    int // where the addresses of a message begin
+	session wire.Session
 }
 
-var shapes = [...]shape{
+var shapes = func() [12]shape {
+	list := subtypes
+	for i := range list {
+		s := &list[i]
+		s.format = FormatBGP4MP
+		if s.local {
+			s.format |= formatLocal
+		}
+		if s.addPath {
+			s.format |= formatAddPath
+		}
+		s.session = wire.Session{AS4: s.as4, AddPath4: s.addPath, AddPath6: s.addPath}
+		if s.message {
+			s.ipv4 = 8
+			if s.as4 {
+				s.ipv4 = 12
+			}
+		}
+	}
+	return list
+}()
+
+var subtypes = [12]shape{
 	mpStateChange:         {state: true},
 	mpMessage:             {message: true},
 	mpEntry:               {},
@@ -164,6 +190,17 @@ func (d *Decoder) bgp4mp(e *Event) bool {
 	}
 	s := &shapes[d.rec.Subtype]
 	b := d.rec.Body
+	if n := s.ipv4; n != 0 && len(b) > n+8 && binary.BigEndian.Uint16(b[n-2:]) == wire.AFI4 {
+		// What nearly every record is: a message of an IPv4 session.
+		if s.as4 {
+			e.PeerAS = binary.BigEndian.Uint32(b)
+		} else {
+			e.PeerAS = uint32(binary.BigEndian.Uint16(b))
+		}
+		e.addr = b[n : n+4]
+		d.stamp(e, s)
+		return d.message(e, b[n+8:], s)
+	}
 	if !s.message && !s.state {
 		return d.skip(OldEntry)
 	}
@@ -221,16 +258,9 @@ func (d *Decoder) bgp4mp(e *Event) bool {
 }
 
 func (d *Decoder) stamp(e *Event, s *shape) {
-	e.Sec, e.Micro = d.rec.Sec, d.rec.Micro
-	e.Format = FormatBGP4MP
+	e.Sec, e.Micro, e.Format = d.rec.Sec, d.rec.Micro, s.format
 	if d.rec.Type == typeBGP4MPET {
 		e.Format |= formatET
-	}
-	if s.local {
-		e.Format |= formatLocal
-	}
-	if s.addPath {
-		e.Format |= formatAddPath
 	}
 }
 
@@ -238,16 +268,15 @@ func (d *Decoder) stamp(e *Event, s *shape) {
 func (d *Decoder) message(e *Event, b []byte, s *shape) bool {
 	d.Messages++
 	typ, body, f := wire.Header(b)
-	session := wire.Session{AS4: s.as4, AddPath4: s.addPath, AddPath6: s.addPath}
 	if f != wire.None {
 		if typ == wire.TypeUpdate && body != nil {
-			return d.cut(e, body, session)
+			return d.cut(e, body, s.session)
 		}
 		return d.skip(Malformed(f))
 	}
 	switch typ {
 	case wire.TypeUpdate:
-		return d.split(e, body, session)
+		return d.split(e, body, s.session)
 	case wire.TypeOpen, wire.TypeNotification, wire.TypeKeepalive, wire.TypeRouteRefresh, oldRouteRefresh:
 		return false
 	}

@@ -62,7 +62,7 @@ type rule struct {
 	known   bool
 	min     uint16 // length of the value
 	max     uint16
-	step    uint8 // the length is a multiple of it
+	odd     uint8 // bits that the length must not have: 3 where it is a multiple of 4
 	discard bool  // RFC 7606 section 7: a wrong length costs the attribute, not the routes
 	noFlags bool  // a wrong flag is no fault either: RFC 6793 section 6 wants the attribute discarded
 	form    bool  // the value has a form of its own: see special
@@ -71,22 +71,22 @@ type rule struct {
 const anyLen = 65535
 
 var rules = [attrEnd]rule{
-	AttrOrigin:          {flags: 0x40, known: true, min: 1, max: 1, step: 1, form: true},
-	AttrPath:            {flags: 0x40, known: true, max: anyLen, step: 1, form: true},
-	AttrNextHop:         {flags: 0x40, known: true, min: 4, max: 4, step: 1},
-	AttrMED:             {flags: 0x80, known: true, min: 4, max: 4, step: 1},
-	AttrLocalPref:       {flags: 0x40, known: true, min: 4, max: 4, step: 1},
-	AttrAtomicAggregate: {flags: 0x40, known: true, step: 1, discard: true},
-	AttrAggregator:      {flags: 0xC0, known: true, min: 6, max: 8, step: 2, discard: true, form: true},
-	AttrCommunities:     {flags: 0xC0, known: true, min: 4, max: anyLen, step: 4},
-	AttrOriginatorID:    {flags: 0x80, known: true, min: 4, max: 4, step: 1},
-	AttrClusterList:     {flags: 0x80, known: true, min: 4, max: anyLen, step: 4},
-	AttrReach:           {flags: 0x80, known: true, max: anyLen, step: 1, form: true},
-	AttrUnreach:         {flags: 0x80, known: true, min: 3, max: anyLen, step: 1, form: true},
-	AttrExtCommunities:  {flags: 0xC0, known: true, min: 8, max: anyLen, step: 8},
-	AttrAS4Path:         {flags: 0xC0, known: true, min: 6, max: anyLen, step: 2, discard: true, noFlags: true, form: true},
-	AttrAS4Aggregator:   {flags: 0xC0, known: true, min: 8, max: 8, step: 8, discard: true, noFlags: true, form: true},
-	AttrLargeComm:       {flags: 0xC0, known: true, min: 12, max: anyLen, step: 12},
+	AttrOrigin:          {flags: 0x40, known: true, min: 1, max: 1, form: true},
+	AttrPath:            {flags: 0x40, known: true, max: anyLen, form: true},
+	AttrNextHop:         {flags: 0x40, known: true, min: 4, max: 4},
+	AttrMED:             {flags: 0x80, known: true, min: 4, max: 4},
+	AttrLocalPref:       {flags: 0x40, known: true, min: 4, max: 4},
+	AttrAtomicAggregate: {flags: 0x40, known: true, discard: true},
+	AttrAggregator:      {flags: 0xC0, known: true, min: 6, max: 8, odd: 1, discard: true, form: true},
+	AttrCommunities:     {flags: 0xC0, known: true, min: 4, max: anyLen, odd: 3},
+	AttrOriginatorID:    {flags: 0x80, known: true, min: 4, max: 4},
+	AttrClusterList:     {flags: 0x80, known: true, min: 4, max: anyLen, odd: 3},
+	AttrReach:           {flags: 0x80, known: true, max: anyLen, form: true},
+	AttrUnreach:         {flags: 0x80, known: true, min: 3, max: anyLen, form: true},
+	AttrExtCommunities:  {flags: 0xC0, known: true, min: 8, max: anyLen, odd: 7},
+	AttrAS4Path:         {flags: 0xC0, known: true, min: 6, max: anyLen, odd: 1, discard: true, noFlags: true, form: true},
+	AttrAS4Aggregator:   {flags: 0xC0, known: true, min: 8, max: 8, odd: 7, discard: true, noFlags: true, form: true},
+	AttrLargeComm:       {flags: 0xC0, known: true, min: 12, max: anyLen, form: true},
 }
 
 const (
@@ -248,7 +248,7 @@ func (u *Update) attributes(p, end int) (worst Fault) {
 			}
 			continue // RFC 7606 section 3 (g): all but the first are discarded
 		}
-		if (flags^r.flags)&0xC0 != 0 || n < int(r.min) || n > int(r.max) || r.step != 1 && n%int(r.step) != 0 {
+		if (flags^r.flags)&0xC0 != 0 || n < int(r.min) || n > int(r.max) || n&int(r.odd) != 0 {
 			worst = worse(worst, u.misfit(typ, r, flags))
 			continue
 		}
@@ -352,6 +352,10 @@ func (u *Update) special(typ uint8, v []byte) Fault {
 		if u.s.AS4 {
 			u.seen &^= 1 << AttrAS4Aggregator
 			u.discarded |= 1 << AttrAS4Aggregator
+		}
+	case AttrLargeComm:
+		if len(v)%12 != 0 {
+			return AttrLength
 		}
 	case AttrReach:
 		return u.mpReach(v)
