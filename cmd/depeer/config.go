@@ -39,8 +39,10 @@ var later = []string{"watchlists", "sightings", "timeline", "notify", "web"}
 // comes back as [Faults], all together, by line. Relative paths within the file
 // are relative to the working directory.
 func LoadConfig(path string) (*Config, error) {
-	return configReader{env: os.LookupEnv, readFile: os.ReadFile}.load(path)
+	return newConfigReader().load(path)
 }
+
+func newConfigReader() configReader { return configReader{env: os.LookupEnv, readFile: os.ReadFile} }
 
 // configReader is what a configuration is read with.
 type configReader struct {

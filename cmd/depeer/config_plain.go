@@ -215,7 +215,7 @@ func (p *plain) value(to *node, bracketed bool) bool {
 	// A colon ends a key where a space follows it, and "a #b" ends in a comment.
 	s := strings.TrimRight(p.text[start:p.at], " ")
 	p.at = start + len(s)
-	if s == "" || !letterOrDigit(s[0]) && s[0] != '/' || strings.Contains(s, ": ") || s[len(s)-1] == ':' || isNull(s) {
+	if s == "" || !letterOrDigit(s[0]) && s[0] != '/' || strings.Contains(s, ": ") || strings.Contains(s, " :") || s[len(s)-1] == ':' || isNull(s) {
 		return false
 	}
 	if !bracketed && p.at < len(p.text) && (p.text[p.at] == ',' || p.text[p.at] == ']') {

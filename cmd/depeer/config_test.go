@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,20 @@ func TestEmptyConfigIsTheDefault(t *testing.T) {
 		}
 		if diff := cmp.Diff(DefaultConfig(), c); diff != "" {
 			t.Errorf("%q: default (-), have (+):\n%s", text, diff)
+		}
+	}
+}
+
+// TestPrefixInBraces: an IPv6 prefix needs no quotes, whoever reads the text: the
+// name with an accent is none for parsePlain.
+func TestPrefixInBraces(t *testing.T) {
+	for _, name := range []string{"Cafe", "Café"} {
+		c, err := testReader.parse("x.yaml", []byte("- {id: a, name: "+name+", prefixes: [192.0.2.0/24, 2001:db8::/32, 3fff:1:2::/48]}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := prefixes("192.0.2.0/24", "2001:db8::/32", "3fff:1:2::/48"); !slices.Equal(c.Hosters[0].Prefixes, want) || c.Hosters[0].Name != name {
+			t.Errorf("%s: have %+v", name, c.Hosters[0])
 		}
 	}
 }

@@ -151,6 +151,10 @@ func (b *treeBuilder) build(from ast.Node, to *node) {
 	case *ast.MappingValueNode:
 		b.pairs([]*ast.MappingValueNode{n}, to)
 	case *ast.MappingNode:
+		if s, ok := glued(n); ok {
+			to.kind, to.text = scalar, s
+			return
+		}
 		b.pairs(n.Values, to)
 	case *ast.AnchorNode, *ast.AliasNode:
 		b.refuse(to, "anchors and aliases (& and *) are not read here: write the value out")
@@ -159,6 +163,22 @@ func (b *treeBuilder) build(from ast.Node, to *node) {
 	default:
 		b.refuse(to, "%s is not read here", strings.ToLower(from.Type().String()))
 	}
+}
+
+// glued puts together what the library takes apart: in {prefixes: [2001:db8::/32]}
+// it reads the prefix as a mapping of 2001 to db8::/32. A colon without a blank
+// behind it belongs to the value (YAML 1.2 section 7.3.3).
+func glued(n *ast.MappingNode) (string, bool) {
+	if len(n.Values) != 1 || n.Start == nil || n.Start.Type != token.MappingValueType {
+		return "", false
+	}
+	k, colon, v := n.Values[0].Key.GetToken(), n.Start, n.Values[0].Value.GetToken()
+	if _, single := n.Values[0].Value.(ast.ScalarNode); !single || v.Type == token.ImplicitNullType || k.Indicator == token.QuotedScalarIndicator || v.Indicator == token.QuotedScalarIndicator {
+		return "", false
+	}
+	touching := k.Position.Line == colon.Position.Line && v.Position.Line == colon.Position.Line &&
+		k.Position.Column+utf8.RuneCountInString(k.Value) == colon.Position.Column && v.Position.Column == colon.Position.Column+1
+	return k.Value + ":" + v.Value, touching
 }
 
 func (b *treeBuilder) pairs(from []*ast.MappingValueNode, to *node) {

@@ -28,6 +28,7 @@ const (
 var commands = []func() *cobra.Command{
 	replayCommand,
 	explainCommand,
+	backtestCommand,
 	checkCommand,
 	scanCommand,
 	watchlistCommand,
