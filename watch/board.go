@@ -72,7 +72,7 @@ func (d *Detector) standing(h *hoster) Standing {
 				continue
 			}
 			u := UpstreamShare{ASN: e.asn, Family: familyNumber(v), Peers: e.peers, Lost: e.pairs.mode == lost,
-				Share: share(float64(e.pairs.n), float64(f.eligible)), Baseline: share(base, float64(f.eligible))}
+				Share: share(float64(e.pairs.n), float64(f.possible())), Baseline: share(base, float64(f.possible()))}
 			if u.Lost {
 				u.Since = at(e.lostOnset)
 			}

@@ -286,12 +286,6 @@ func (d *Detector) pair(p *prefix, peer *rib.Peer, s *rib.Slot, n int, trusted b
 		return
 	}
 	p.sight.n += n
-	if p.retired && n > 0 {
-		p.retired = false
-		if f := p.family(); f != nil {
-			f.eligible += p.eligible
-		}
-	}
 	if p.kind == ownPrefix {
 		p.h.total.n += n
 	}

@@ -100,7 +100,7 @@ func (e *edge) judgeGain(d *Detector, t int64) (again int64) {
 	if e.rising == 0 {
 		e.rising = t
 	}
-	if t < e.rising+d.edges.hold && e.pairs.n < e.f.eligible {
+	if t < e.rising+d.edges.hold && e.pairs.n < e.f.possible() {
 		return e.rising + d.edges.hold
 	}
 	e.known = true
@@ -197,15 +197,28 @@ func (p *prefix) judge(d *Detector, t int64) (again int64) {
 	}
 	if p.sight.mode == lost && !p.retired {
 		again = soonest(again, p.judgeZombies(d, t))
-		if at := p.sight.since + d.sight.newNormal; t >= at {
-			p.retired = true
-			p.h.own[p.v6].eligible -= p.eligible
-			d.mark(p.h)
-		} else {
-			again = soonest(again, at)
-		}
 	}
-	return soonest(again, more)
+	return soonest(again, soonest(more, p.judgeRetired(d, t)))
+}
+
+// judgeRetired takes a prefix out of the shares when it has been withdrawn for so
+// long that this is the new normal, and in again when somebody sees it.
+func (p *prefix) judgeRetired(d *Detector, t int64) int64 {
+	gone := p.sight.mode == lost && float64(p.sight.n) <= d.sight.lo*p.sight.ref
+	end := p.sight.since + d.sight.newNormal
+	if retired := gone && t >= end; retired != p.retired {
+		p.retired = retired
+		n := p.eligible
+		if retired {
+			n = -n
+		}
+		p.h.own[p.v6].eligible += n
+		d.mark(p.h)
+	}
+	if gone && t < end {
+		return end
+	}
+	return 0
 }
 
 // armed reports whether enough peers see the prefix for its loss to mean something.

@@ -66,7 +66,7 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 	h := e.f.h
 	ev := d.newEvent(kind, h, onset, t)
 	ev.Upstream, ev.Via, ev.Family = e.asn, e.via, familyNumber(e.f.v6)
-	eligible := float64(e.f.eligible)
+	eligible := float64(e.f.possible())
 	now := share(float64(e.pairs.n), eligible)
 	switch kind {
 	case UpstreamLost, TransitLost:
@@ -116,6 +116,21 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 		ev.Prefixes = ev.Prefixes[:min(len(ev.Prefixes), maxListed)]
 	}
 	d.emit(ev, h)
+}
+
+// possible counts the pairs that could run through an edge: the eligible ones, or,
+// when all of it has long been withdrawn, those that used to be.
+func (f *family) possible() int {
+	if f.eligible > 0 || !f.own {
+		return f.eligible
+	}
+	n := 0
+	for _, p := range f.h.prefixes {
+		if p.v6 == f.v6 {
+			n += p.eligible
+		}
+	}
+	return n
 }
 
 // members is the hoster's prefixes that make up the family, in order.

@@ -235,6 +235,11 @@ func (inc *incident) resolve(d *Detector, t int64, how string) {
 // atBaseline reports whether all is as it was before the story began.
 func (inc *incident) atBaseline(d *Detector, t int64) bool {
 	if inc.wasDark {
+		for _, e := range inc.gained {
+			if !inc.returned && e.pairs.n > 0 {
+				return false // it is on its way back
+			}
+		}
 		return inc.h.dark
 	}
 	if inc.h.dark {

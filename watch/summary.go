@@ -111,7 +111,7 @@ func (inc *incident) class(d *Detector, t int64) Class {
 		return UpstreamFailure
 	case inc.everDark:
 		return Blackout
-	case len(inc.lost) > 0 && len(inc.gained) > 0:
+	case len(inc.lost) > 0 && inc.takenOver():
 		return Rewired
 	case len(inc.lost) > 0 || len(inc.vias) > 0:
 		return Depeered
@@ -124,6 +124,19 @@ func (inc *incident) class(d *Detector, t int64) Class {
 		return Blackout
 	}
 	return Repeered
+}
+
+// takenOver reports whether upstreams that are new carry at least half of what the
+// lost ones did.
+func (inc *incident) takenOver() bool {
+	had, have := 0.0, 0.0
+	for e := range inc.lost {
+		had += e.lostRef
+	}
+	for _, e := range inc.gained {
+		have += float64(e.pairs.n)
+	}
+	return have > 0 && have >= had/2
 }
 
 func (inc *incident) severity() Severity {
@@ -222,9 +235,10 @@ func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
 		}
 		fmt.Fprintf(b, ": %s dropped it within %s", asns(inc.Lost), span(time.Duration(last-first)*time.Second))
 	}
-	if h.dark && len(inc.Remaining) > 0 {
-		holders, of := h.holders(d)
-		fmt.Fprintf(b, "; %d of %d peers still %s a path through %s", holders, of, plural(holders, "has", "have"), asns(inc.Remaining))
+	if through := slices.Sorted(slices.Values(append(slices.Clone(inc.Remaining), inc.Gained...))); h.dark && len(through) > 0 {
+		if holders, of := h.holders(d); holders > 0 {
+			fmt.Fprintf(b, "; %d of %d peers still %s a path through %s", holders, of, plural(holders, "has", "have"), asns(through))
+		}
 	}
 }
 
@@ -339,8 +353,8 @@ func (inc *incident) sayShares(_ *Detector, es []*edge) string {
 			break
 		}
 		s := bgp.ASN(e.asn)
-		if e.pairs.n > 0 && e.f.eligible > 0 {
-			s += " (" + percent(float64(e.pairs.n)/float64(e.f.eligible)) + ")"
+		if of := e.f.possible(); e.pairs.n > 0 && of > 0 {
+			s += " (" + percent(min(1, float64(e.pairs.n)/float64(of))) + ")"
 		}
 		if e.f.v6 == 1 {
 			s += " in IPv6"

@@ -24,9 +24,14 @@ func ReadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ParseFile(path, text)
+}
+
+// ParseFile reads the text of a scenario file; name is for errors.
+func ParseFile(name string, text []byte) (*File, error) {
 	f, err := parseFile(text)
 	if err != nil {
-		return nil, fmt.Errorf("read scenario %s: %w", path, err)
+		return nil, fmt.Errorf("read scenario %s: %w", name, err)
 	}
 	return f, nil
 }

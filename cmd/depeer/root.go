@@ -29,6 +29,7 @@ var commands = []func() *cobra.Command{
 	replayCommand,
 	explainCommand,
 	backtestCommand,
+	demoCommand,
 	checkCommand,
 	scanCommand,
 	watchlistCommand,
