@@ -132,9 +132,10 @@ func (u *Update) SplitCut(body []byte, s Session) Fault {
 		return None
 	}
 	if a := w + 4 + int(binary.BigEndian.Uint16(body[w+2:])); a < len(body) {
-		_, end, _ := wholePrefixes(body[a:], 32, s.AddPath4)
-		if len(body)-a-end > 9 { // more than one entry can take: the fault is not at the end
-			return u.Split(body, s)
+		_, end, ok := wholePrefixes(body[a:], 32, s.AddPath4)
+		if !ok { // not cut, but wrong
+			u.clear()
+			return BadPrefix
 		}
 		body = body[:a+end]
 	}
