@@ -85,8 +85,8 @@ const (
 	atOnce = time.Millisecond
 )
 
-// ErrDrop, returned or wrapped by a handler, says that a message can never be
-// handled and must not be delivered again.
+// ErrDrop is what a handler returns or wraps when a message can never be handled
+// and must not be delivered again.
 var ErrDrop = errors.New("dropped")
 
 // Consume hands each message to handle, one after the other in the order of the

@@ -33,7 +33,7 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &embedded{lock: lock, log: &serverLog{log: log.With("component", "nats-server")}}
+	e := &embedded{lock: lock, log: &serverLog{log: log}}
 	opts, err := serverOptions(cfg, dir)
 	if err != nil {
 		return nil, errors.Join(err, e.close(0))
@@ -45,7 +45,7 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start() // returns when its listener is up, or has failed
 	why := e.log.failure()
-	if why == "" && !(e.server.ReadyForConnections(cfg.Timeout) && e.server.JetStreamEnabled()) {
+	if why == "" && (!e.server.ReadyForConnections(cfg.Timeout) || !e.server.JetStreamEnabled()) {
 		why = cmp.Or(e.log.failure(), fmt.Sprintf("not ready within %s", cfg.Timeout))
 	}
 	if why != "" {
@@ -166,14 +166,20 @@ func (l *serverLog) failure() string {
 // Fatalf is called for what a stand-alone server would exit on.
 func (l *serverLog) Fatalf(format string, v ...any) {
 	text := strings.TrimSpace(fmt.Sprintf(format, v...))
-	l.log.Error(text)
+	l.log.Error("nats-server", "says", text)
 	l.mu.Lock()
 	l.fatal = text
 	l.mu.Unlock()
 }
 
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
+func (l *serverLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
+func (l *serverLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l *serverLog) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+
+func (l *serverLog) say(level slog.Level, format string, v []any) {
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, "nats-server", "says", strings.TrimSpace(fmt.Sprintf(format, v...)))
+	}
+}
