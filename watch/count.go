@@ -134,12 +134,14 @@ func (d *Detector) claims(q netip.Prefix, s *rib.Slot) []claim {
 	now := d.Now()
 	var out []claim
 	for _, x := range r.passes {
-		if x.h.Valid.Holds(now) {
-			kind := transitPrefix
-			if x.own {
-				kind = ownPrefix
-			}
-			out = append(out, claim{x.h, kind})
+		switch {
+		case !x.h.Valid.Holds(now):
+		case x.own:
+			out = append(out, claim{x.h, ownPrefix})
+		case x.h.own[rib.Family(q)].prefixes == 0 && (x.h.carried < maxCarried || find(d.prefixes[q], x.h) != nil):
+			// What it carries matters where it originates nothing, and some of it
+			// stands for all.
+			out = append(out, claim{x.h, transitPrefix})
 		}
 	}
 	for _, h := range d.owners(q) {
@@ -177,7 +179,13 @@ func (d *Detector) follow(q netip.Prefix, h *hoster, kind prefixKind) *prefix {
 	return p
 }
 
+// maxCarried is how many prefixes of others a hoster is followed by.
+const maxCarried = 256
+
 func (d *Detector) enroll(p *prefix) {
+	if p.kind == transitPrefix {
+		p.h.carried++
+	}
 	if p.kind != ownPrefix {
 		return
 	}

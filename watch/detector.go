@@ -51,6 +51,7 @@ type hoster struct {
 	prefixes []*prefix  // its own, in order
 	own      [2]*family // by family: what it originates
 	transit  [2]*family // what it carries for others
+	carried  int        // prefixes of others that it is followed by
 	dark     bool
 	darkFrom int64
 	total    level // routes of its own, in all

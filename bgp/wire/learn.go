@@ -5,6 +5,7 @@ import "depeer/bgp"
 // What a Watch may learn, so that no feed can fill the memory.
 const (
 	maxLearned      = 500_000 // prefixes in all, references included
+	maxCarried      = 256     // prefixes that one watched AS carries for others
 	maxReferences   = 50      // reference prefixes of one upstream
 	maxPerNeighbour = 2       // of them behind one neighbour of it
 	minBatch        = 5       // prefixes that a message must announce for its prefixes to serve as references,
@@ -28,6 +29,7 @@ type learned struct {
 	scratch   PathScratch
 	hops      []bgp.Hop
 	upstreams map[uint32]*upstream
+	carried   map[uint32]int // prefixes learned, by the watched AS that carries them
 }
 
 // upstream collects reference prefixes of other networks behind an upstream,
@@ -37,7 +39,7 @@ type upstream struct {
 	neighbours map[uint32]uint8 // nil, as references, once there are enough
 }
 
-func (l *learned) init() { l.upstreams = map[uint32]*upstream{} }
+func (l *learned) init() { l.upstreams, l.carried = map[uint32]*upstream{}, map[uint32]int{} }
 
 // Learned gives what was learned so far.
 func (w *Watch) Learned() Learned { return w.learnt.Learned }
@@ -83,10 +85,10 @@ func (w *Watch) onPath(u *Update) Hit {
 	if f, _, x, ok := u.Reach(); ok && f.SAFI == Unicast {
 		follow(x)
 	}
-	if i >= 0 {
+	if origin {
 		return ByPath
 	}
-	return 0
+	return 0 // what a watched AS carries is wanted as far as it is followed
 }
 
 // onRoute is onPath for an entry of a dumped table.
@@ -96,7 +98,7 @@ func (w *Watch) onRoute(p Prefix, u *Update) bool {
 	}
 	i, origin := w.leftmost(u)
 	w.follow(p, i, origin)
-	return i >= 0
+	return origin
 }
 
 // leftmost makes the path plain and finds the watched AS that is nearest to the
@@ -137,14 +139,19 @@ func (w *Watch) follow(p Prefix, index int, origin bool) {
 	if index > 0 && l.hops[index-1].Set == nil {
 		w.AddUpstream(l.hops[index-1].ASN)
 	}
-	flag, count := uint8(exact), &l.Carried
 	if origin {
-		count = &l.Originated
+		flag := uint8(exact)
 		if p.Bits >= minSubtreeBits4 && !p.V6 || p.Bits >= minSubtreeBits6 && p.V6 {
 			flag = subtree
 		}
+		w.learn(p, flag, &l.Originated)
+		return
 	}
-	w.learn(p, flag, count)
+	// A carrier has half of the Internet behind it: some of it stands for all.
+	before := l.Carried
+	if by := l.hops[index].ASN; l.carried[by] < maxCarried && w.learn(p, exact, &l.Carried) {
+		l.carried[by] += l.Carried - before
+	}
 }
 
 // addReference takes a prefix as a reference for each upstream in hops that still

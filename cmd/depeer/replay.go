@@ -74,7 +74,8 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 			return usageError{err}
 		}
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	// What lives is bounded by the watchlist; the memory around it is, by this.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	ctx := cmd.Context()
 	r := newReplayer(cfg)
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
@@ -98,6 +99,9 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 	}
 	return errors.Join(err, out.Flush())
 }
+
+// memoryLimit is from where on the collector works harder (runtime/debug).
+const memoryLimit = 160 << 20
 
 // window reads --from and --to; zero is no bound.
 func window(from, to string) (a, b time.Time, err error) {
