@@ -71,6 +71,7 @@ type Peer struct {
 	pending   [2]bool                  // by family: the transfer has not ended
 	begun     int64                    // start of the transfer, Unix nanoseconds
 	dump      [2]int64                 // time of the dump being read, 0 when none
+	void      [2]bool                  // by family: the dump being read met a transfer, and says nothing
 	joined    bool                     // its routes are counted
 	known     bool                     // it was Up before: what a transfer does not bring back is lost
 	lastBulk  int64                    // end of the last minute of a transfer that was busy
@@ -88,10 +89,11 @@ type heard struct {
 	withdrawn uint64
 }
 
+// said is a peer's last word on a prefix in a transfer or a dump: no route, where
+// it took back what it had said.
 type said struct {
-	at   int64
-	node *Node
-	id   uint32
+	at     int64
+	routes Slot // Node and More
 }
 
 // Eligible reports whether the peer's routes count.
@@ -247,10 +249,16 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 			t.complete(p, f, at, emit)
 		}
 	case bgp.TableStart:
-		f := family(u.V6)
-		p.dump[f], p.sync[f] = at, map[netip.Prefix]said{}
+		if f := family(u.V6); p.State == Syncing {
+			p.void[f] = true // what the peer says itself is newer, and not to be mixed with it
+		} else {
+			p.dump[f], p.void[f], p.sync[f] = at, false, map[netip.Prefix]said{}
+		}
 	case bgp.TableRoute:
 		f := Family(u.Prefix)
+		if p.void[f] || p.State == Syncing {
+			return
+		}
 		if p.sync[f] == nil {
 			p.dump[f], p.sync[f] = at, map[netip.Prefix]said{}
 		}
@@ -282,12 +290,11 @@ func (t *Table) word(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 		t.join(p, at, emit)
 	}
 	f := Family(u.Prefix)
+	if p.pending[f] {
+		p.lastBulk = max(p.lastBulk, at)
+	}
 	if p.State == Syncing {
-		if u.Kind == bgp.Announce {
-			t.collect(p, f, u, at)
-		} else if p.sync[f] != nil {
-			delete(p.sync[f], u.Prefix)
-		}
+		t.collect(p, f, u, at)
 		return
 	}
 	e := t.entry(u.Prefix)
@@ -295,10 +302,6 @@ func (t *Table) word(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 	if s.Known && at < s.At {
 		t.Late++
 		return
-	}
-	if d := p.sync[f]; d != nil && p.dump[f] != 0 {
-		// Said while the dump is being read: it is newer than the dump's line.
-		delete(d, u.Prefix)
 	}
 	c := Change{What: Said, At: u.At, Peer: p, Entry: e, Old: *s, First: !s.Known}
 	s.Known, s.At, s.Zombie = true, at, false
@@ -350,30 +353,59 @@ func (s *Slot) unset(id uint32) {
 	s.More = slices.DeleteFunc(slices.Clone(s.More), func(x Extra) bool { return x.ID == id })
 }
 
+// sameRoutes reports whether both hold the same routes, in whatever order a peer
+// with ADD-PATH listed them.
+func (s *Slot) sameRoutes(x *Slot) bool {
+	if len(s.More) != len(x.More) || (s.Node == nil) != (x.Node == nil) {
+		return false
+	}
+	has := func(id uint32, n *Node) bool {
+		return x.id == id && x.Node == n || slices.Contains(x.More, Extra{id, n})
+	}
+	return has(s.id, s.Node) && !slices.ContainsFunc(s.More, func(y Extra) bool { return !has(y.ID, y.Node) })
+}
+
 // collect keeps what is said during a transfer or read from a dump.
 func (t *Table) collect(p *Peer, f int, u bgp.Update, at int64) {
 	if p.sync[f] == nil {
 		p.sync[f] = map[netip.Prefix]said{}
 	}
-	p.sync[f][u.Prefix] = said{at: at, node: t.node(u.Path), id: u.PathID}
-	if p.State == Syncing {
-		p.lastBulk = max(p.lastBulk, at)
+	x := p.sync[f][u.Prefix]
+	if x.at > at {
+		t.Late++
+		return
 	}
+	x.at = at
+	if u.Kind == bgp.Withdraw {
+		x.routes.unset(u.PathID)
+	} else {
+		x.routes.set(u.PathID, t.node(u.Path))
+	}
+	p.sync[f][u.Prefix] = x
 }
 
 // begin starts a table transfer.
 func (t *Table) begin(p *Peer, at int64) {
 	p.State, p.Since, p.begun, p.lastBulk, p.busiest = Syncing, at, at, at, 0
 	p.pending = [2]bool{true, true}
+	p.undump()
 	p.sync = [2]map[netip.Prefix]said{{}, {}}
-	p.dump = [2]int64{}
 	t.syncing[p] = struct{}{}
+}
+
+// undump gives up a dump that is being read: the session ended or began meanwhile.
+func (p *Peer) undump() {
+	for f, at := range p.dump {
+		p.void[f] = p.void[f] || at != 0
+	}
+	p.dump = [2]int64{}
 }
 
 // leave takes the peer's routes out of every count. They stay in the table.
 func (t *Table) leave(p *Peer, to State, at int64, emit func(Change)) {
 	delete(t.syncing, p)
-	p.pending, p.sync, p.dump, p.resent = [2]bool{}, [2]map[netip.Prefix]said{}, [2]int64{}, 0
+	p.undump()
+	p.pending, p.sync, p.resent = [2]bool{}, [2]map[netip.Prefix]said{}, 0
 	was := p.joined
 	p.joined = false
 	p.State, p.Since = to, at
@@ -400,6 +432,7 @@ func (t *Table) complete(p *Peer, f int, at int64, emit func(Change)) {
 	if !p.pending[1-f] {
 		delete(t.syncing, p)
 	}
+	p.window = p.window[:0] // this transfer was recorded: its bulk is no other one
 	switch {
 	case p.joined:
 		t.compare(p, f, nil, p.begun, at, true, emit)
@@ -412,7 +445,8 @@ func (t *Table) complete(p *Peer, f int, at int64, emit func(Change)) {
 		p.sync = [2]map[netip.Prefix]said{}
 		t.join(p, at, emit)
 		for g := range got {
-			t.compare(p, g, got[g], p.begun, at, g == f, emit)
+			// What was said in the very moment of the start was said in the old session.
+			t.compare(p, g, got[g], p.begun+1, at, g == f, emit)
 		}
 	}
 }
@@ -421,24 +455,27 @@ func (t *Table) complete(p *Peer, f int, at int64, emit func(Change)) {
 func (t *Table) fill(p *Peer, f int, emit func(Change)) {
 	for _, q := range sorted(p.sync[f]) {
 		x := p.sync[f][q]
+		if x.routes.Node == nil {
+			continue
+		}
 		e := t.entry(q)
 		s := e.slot(p)
 		c := Change{What: Learned, At: time.Unix(0, x.at).UTC(), Peer: p, Entry: e, Old: *s}
 		s.Known, s.At, s.LastHeld = true, x.at, x.at
-		s.set(x.id, x.node)
+		s.Node, s.id, s.More = x.routes.Node, x.routes.id, x.routes.More
 		emit(c)
 	}
 	p.sync[f] = nil
 }
 
-// compare makes the peer's routes of a family be those of got. Words newer than
+// compare makes the peer's routes of a family be those of got. Words not older than
 // since stand. Where all is false, what got does not list is left alone.
 func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int64, all bool, emit func(Change)) {
 	var gone []netip.Prefix
 	if all {
 		for q, e := range t.entries {
 			if s := e.Slot(p); s != nil && s.Node != nil && Family(q) == f && s.At < since {
-				if _, ok := got[q]; !ok {
+				if got[q].routes.Node == nil {
 					gone = append(gone, q)
 				}
 			}
@@ -447,9 +484,12 @@ func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int
 	slices.SortFunc(gone, comparePrefixes)
 	for _, q := range sorted(got) {
 		x := got[q]
+		if x.routes.Node == nil {
+			continue
+		}
 		e := t.entry(q)
 		s := e.slot(p)
-		if s.Known && s.At >= since && s.At > x.at {
+		if s.Known && s.At >= since {
 			continue
 		}
 		c := Change{What: Said, At: time.Unix(0, at).UTC(), Peer: p, Entry: e, Old: *s}
@@ -457,11 +497,10 @@ func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int
 			c.What = Learned
 		}
 		s.Known, s.At, s.LastHeld, s.Zombie = true, max(s.At, x.at), at, false
-		if s.Node == x.node && s.id == x.id {
+		if s.sameRoutes(&x.routes) {
 			continue
 		}
-		s.More = nil
-		s.Node, s.id = x.node, x.id
+		s.Node, s.id, s.More = x.routes.Node, x.routes.id, x.routes.More
 		s.changed(c.Old.Node, at)
 		emit(c)
 	}
@@ -478,7 +517,9 @@ func (t *Table) compare(p *Peer, f int, got map[netip.Prefix]said, since, at int
 // dumped takes in a dump that has ended.
 func (t *Table) dumped(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 	f := family(u.V6)
-	if p.dump[f] == 0 {
+	void := p.void[f]
+	p.void[f] = false
+	if p.dump[f] == 0 || void {
 		return
 	}
 	whole := u.Kind == bgp.TableEnd
@@ -554,7 +595,7 @@ func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 	if n := len(p.window); n > 0 && p.window[n-1].announced > h.announced {
 		p.window = p.window[:0] // another source counts from anew
 	}
-	if p.State == Syncing && len(p.window) > 0 {
+	if p.pending != [2]bool{} && len(p.window) > 0 {
 		last := p.window[len(p.window)-1]
 		if n := h.announced - last.announced; n > 1000 && n*10 >= p.busiest {
 			p.busiest = max(p.busiest, n)
@@ -572,7 +613,7 @@ func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 		limit = uint64(max(n*6/10, 1000))
 	}
 	switch {
-	case p.State != Up:
+	case p.State != Up || p.pending != [2]bool{}:
 		p.resent = 0
 	case p.resent == 0 && said >= limit && taken*50 < said:
 		t.Transfers++
@@ -708,7 +749,10 @@ func (t *Table) sweep() {
 	for _, p := range t.order {
 		for f := range p.sync {
 			for _, x := range p.sync[f] {
-				mark(x.node)
+				mark(x.routes.Node)
+				for _, y := range x.routes.More {
+					mark(y.Node)
+				}
 			}
 		}
 	}
