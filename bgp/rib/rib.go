@@ -617,7 +617,9 @@ func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 		p.resent = 0
 	case p.resent == 0 && said >= limit && taken*50 < said:
 		t.Transfers++
-		p.resent = first.at
+		// The window may reach back over hours of silence, in which nothing was
+		// sent: a peer is heard once in each minute in which it speaks.
+		p.resent = max(first.at, p.window[1].at-int64(time.Minute))
 	case p.resent != 0 && said < limit/10:
 		t.forgetOlder(p, p.resent, at, emit)
 		p.resent = 0
