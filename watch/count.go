@@ -27,7 +27,7 @@ func (d *Detector) routeChanged(c rib.Change) {
 	q := c.Entry.Prefix
 	known := d.prefixes[q]
 	fresh := 0 // of those at the end of d.prefixes[q], the ones that this change made
-	for _, x := range d.claims(q, slot) {
+	for _, x := range d.claims(q, slot, len(known) == 0) {
 		p := find(known, x.h)
 		switch {
 		case p == nil:
@@ -126,7 +126,8 @@ type claim struct {
 
 // claims lists the hosters to whom a prefix with such a route is something: who
 // originates it, who carries it, of whose space it is a part.
-func (d *Detector) claims(q netip.Prefix, s *rib.Slot) []claim {
+// Whose part it is is asked but once, when nobody follows it yet.
+func (d *Detector) claims(q netip.Prefix, s *rib.Slot, first bool) []claim {
 	r := d.routeOf(s.Node)
 	if r == nil {
 		return nil
@@ -144,12 +145,15 @@ func (d *Detector) claims(q netip.Prefix, s *rib.Slot) []claim {
 			out = append(out, claim{x.h, transitPrefix})
 		}
 	}
+	if !first {
+		return out
+	}
 	for _, h := range d.owners(q) {
 		if h.Valid.Holds(now) && !slices.ContainsFunc(out, func(x claim) bool { return x.h == h && x.kind == ownPrefix }) {
 			out = append(slices.DeleteFunc(out, func(x claim) bool { return x.h == h }), claim{h, foreignPrefix})
 		}
 	}
-	if len(out) == 0 && len(d.prefixes[q]) == 0 && d.wantsReference(q, r) {
+	if len(out) == 0 && d.wantsReference(r) {
 		return []claim{{nil, referencePrefix}}
 	}
 	return out

@@ -31,6 +31,7 @@ type Detector struct {
 	complete [2]int       // of these, peers whose whole table of the family is known
 
 	dirty   map[judged]struct{}
+	todo    []ranked
 	timers  timerQueue
 	events  []Event // of the present second
 	emitted uint64
@@ -40,7 +41,37 @@ type Detector struct {
 // judged is what the end of a second looks at.
 type judged interface {
 	judge(d *Detector, t int64) (again int64)
-	rank() (hoster int, kind int, key string)
+	rank() rank
+}
+
+// rank orders what is judged in one second, and so the events of it: by hoster,
+// edges before the hops above them, then prefixes, then the hoster as a whole,
+// then other origins. It depends on what is judged alone, not on when it was met.
+type rank struct {
+	hoster, kind int
+	key          [4]uint64
+}
+
+// The kinds of what is judged. Feeds and references go before all hosters.
+const (
+	rankEdge = iota
+	rankVia
+	rankPrefix
+	rankHoster
+	rankOrigin
+	rankIncident
+
+	ofFeeds      = -2
+	ofReferences = -1
+)
+
+func (r rank) compare(q rank) int {
+	return cmp.Or(cmp.Compare(r.hoster, q.hoster), cmp.Compare(r.kind, q.kind), slices.Compare(r.key[:], q.key[:]))
+}
+
+type ranked struct {
+	rank
+	judged
 }
 
 // hoster is a watched entity and what is known of it.
@@ -275,25 +306,19 @@ func (d *Detector) endSecond(t int64) {
 		d.everyMinute(t)
 	}
 	for round := 0; len(d.dirty) > 0 && round < 4; round++ {
-		todo := make([]judged, 0, len(d.dirty))
+		d.todo = d.todo[:0]
 		for j := range d.dirty {
-			todo = append(todo, j)
+			d.todo = append(d.todo, ranked{j.rank(), j})
 		}
 		clear(d.dirty)
-		slices.SortFunc(todo, compareJudged)
-		for _, j := range todo {
-			if again := j.judge(d, t); again > 0 {
-				heap.Push(&d.timers, timer{max(again, t+1), j})
+		slices.SortFunc(d.todo, func(a, b ranked) int { return a.rank.compare(b.rank) })
+		for _, x := range d.todo {
+			if again := x.judge(d, t); again > 0 {
+				d.later(again, x.judged)
 			}
 		}
 	}
 	d.story.tell(d, t)
-}
-
-func compareJudged(a, b judged) int {
-	h1, k1, s1 := a.rank()
-	h2, k2, s2 := b.rank()
-	return cmp.Or(cmp.Compare(h1, h2), cmp.Compare(k1, k2), cmp.Compare(s1, s2))
 }
 
 type timer struct {

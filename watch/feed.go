@@ -13,6 +13,7 @@ import (
 // are there.
 type feed struct {
 	name    string
+	index   int
 	heard   int64  // second
 	minutes uint64 // bit i: it spoke i minutes before heard's
 	over    int    // minutes since it was first heard, at most 64
@@ -27,7 +28,7 @@ type feed struct {
 func (d *Detector) feedOf(name string) *feed {
 	f := d.feeds[name]
 	if f == nil {
-		f = &feed{name: name}
+		f = &feed{name: name, index: len(d.feeds)}
 		d.feeds[name] = f
 	}
 	return f
@@ -92,7 +93,8 @@ func (d *Detector) feedSilence(f *feed, t int64) {
 // feedPeers looks at a collector after one of its peers came or went.
 func (d *Detector) feedPeers(collector string) { d.mark(d.feedOf(collector)) }
 
-func (f *feed) rank() (int, int, string) { return -2, 0, f.name }
+// rank: collectors are few, and each is told in the order in which it was met, by peer.
+func (f *feed) rank() rank { return rank{hoster: ofFeeds, key: [4]uint64{uint64(f.index)}} }
 
 func (f *feed) judge(d *Detector, t int64) int64 {
 	all, away := 0, 0

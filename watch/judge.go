@@ -1,7 +1,7 @@
 package watch
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"slices"
@@ -9,34 +9,28 @@ import (
 	"depeer/bgp/rib"
 )
 
-// rank orders what is judged in one second, and so the events of it: edges
-// before the hops above them, then prefixes, then the hoster as a whole, then
-// other origins.
-func (e *edge) rank() (int, int, string) {
-	kind := 0
+func (e *edge) rank() rank {
+	r := rank{hoster: e.f.h.index, kind: rankEdge, key: [4]uint64{uint64(e.f.v6), 0, uint64(e.asn), uint64(e.via)}}
 	if e.via != 0 {
-		kind = 1
+		r.kind = rankVia
 	}
-	return e.f.h.index, kind, fmt.Sprintf("%d|%t|%010d|%010d", e.f.v6, !e.f.own, e.asn, e.via)
+	if !e.f.own {
+		r.key[1] = 1
+	}
+	return r
 }
 
-func (p *prefix) rank() (int, int, string) {
-	if p.h == nil {
-		return math.MaxInt, 2, p.sortKey()
-	}
-	return p.h.index, 2, p.sortKey()
-}
+func (p *prefix) rank() rank { return rank{hoster: p.h.index, kind: rankPrefix, key: p.key(0)} }
 
-func (p *prefix) sortKey() string {
+// key orders prefixes as comparePrefixes does, and what more there is about one.
+func (p *prefix) key(more uint32) [4]uint64 {
 	a := p.Addr().As16()
-	return fmt.Sprintf("%d|%x|%03d", p.v6, a[:], p.Bits())
+	return [4]uint64{uint64(p.v6), binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), uint64(p.Bits())<<32 | uint64(more)}
 }
 
-func (h *hoster) rank() (int, int, string) { return h.index, 3, "" }
+func (h *hoster) rank() rank { return rank{hoster: h.index, kind: rankHoster} }
 
-func (o *origin) rank() (int, int, string) {
-	return o.p.h.index, 4, o.p.sortKey() + fmt.Sprintf("|%010d", o.asn)
-}
+func (o *origin) rank() rank { return rank{hoster: o.p.h.index, kind: rankOrigin, key: o.p.key(o.asn)} }
 
 // active reports whether the family is what the hoster is judged by: what it
 // originates, or, where it is known to originate nothing, what it carries.

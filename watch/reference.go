@@ -33,7 +33,7 @@ func (d *Detector) reference(u uint32) *reference {
 
 // wantsReference reports whether the route would serve as a reference for an
 // upstream, and notes it.
-func (d *Detector) wantsReference(q netip.Prefix, r *route) bool {
+func (d *Detector) wantsReference(r *route) bool {
 	if d.policy.References == 0 || len(r.passes) > 0 {
 		return false
 	}
@@ -170,6 +170,9 @@ func (r *reference) judge(d *Detector, t int64) int64 {
 	r.pairs.commit(t, d.edges)
 	_, again := r.pairs.judge(t, d.edges, true)
 	for _, v := range r.vias {
+		if v.n == v.done && v.mode == steady {
+			continue
+		}
 		v.commit(t, d.edges)
 		_, more := v.judge(t, d.edges, true)
 		again = soonest(again, more)
@@ -177,7 +180,7 @@ func (r *reference) judge(d *Detector, t int64) int64 {
 	return again
 }
 
-func (r *reference) rank() (int, int, string) { return -1, 0, string(rune(r.asn)) }
+func (r *reference) rank() rank { return rank{hoster: ofReferences, key: [4]uint64{uint64(r.asn)}} }
 
 // failing reports whether the upstream's other customers lost it too, in the
 // same fall as the edge: enough references, of several networks, with most of

@@ -191,7 +191,9 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 	}
 }
 
-func (inc *incident) rank() (int, int, string) { return inc.h.index, 9, inc.ID }
+func (inc *incident) rank() rank {
+	return rank{hoster: inc.h.index, kind: rankIncident, key: [4]uint64{uint64(inc.confirmed)}}
+}
 
 // judge brings the story up to date, and publishes a revision where it changed.
 func (inc *incident) judge(d *Detector, t int64) (again int64) {

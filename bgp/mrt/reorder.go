@@ -73,7 +73,8 @@ func (r *reorder) flush(n int) error {
 		r.order = append(r.order, orderKey{r.updates[i].At.Unix(), int32(i)})
 	}
 	slices.SortFunc(r.order, func(a, b orderKey) int {
-		return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.index, b.index))
+		return cmp.Or(cmp.Compare(a.sec, b.sec),
+			r.updates[a.index].Peer.Compare(r.updates[b.index].Peer), cmp.Compare(a.index, b.index))
 	})
 	for n < len(r.order) && n > 0 && r.order[n].sec == r.order[n-1].sec {
 		n++ // a second is never torn apart

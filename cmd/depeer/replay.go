@@ -75,7 +75,7 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 		}
 	}
 	// What lives is bounded by the watchlist; the memory around it is, by this.
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	ctx := cmd.Context()
 	r := newReplayer(cfg)
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
@@ -100,8 +100,12 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 	return errors.Join(err, out.Flush())
 }
 
-// memoryLimit is from where on the collector works harder (runtime/debug).
-const memoryLimit = 160 << 20
+// gcPercent is how much garbage there may be beside what lives (runtime/debug).
+const gcPercent = 60
+
+// replayBuffer is how much is held back to be put in order, in bytes: some hundred
+// thousand watched updates, more than any collector was ever out of order.
+const replayBuffer = 32 << 20
 
 // window reads --from and --to; zero is no bound.
 func window(from, to string) (a, b time.Time, err error) {
@@ -153,11 +157,11 @@ func (r *replayer) run(ctx context.Context, args, seeds []string, from, to time.
 	defer p.end()
 	var faults error
 	if len(seeds) > 0 {
-		s := mrt.NewSource(mrt.Config{Inputs: seeds, Watch: r.watch, Progress: p.show})
+		s := mrt.NewSource(mrt.Config{Inputs: seeds, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
 		faults = s.Run(ctx, r.observe)
 		r.add(s.Stats())
 	}
-	s := mrt.NewSource(mrt.Config{Inputs: args, From: from, To: to, Watch: r.watch, Progress: p.show})
+	s := mrt.NewSource(mrt.Config{Inputs: args, From: from, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
 	err := s.Run(ctx, r.observe)
 	r.add(s.Stats())
 	if errors.Is(err, errUntil) {
