@@ -152,7 +152,7 @@ func (m *model) dump(p bgp.Peer, f int, at time.Time, lines []bgp.Update, whole 
 		}
 	}
 	for q, w := range x.routes[f] {
-		if _, ok := listed[q]; whole && !ok && w.at.Before(since) {
+		if _, ok := listed[q]; whole && !ok && w.at.Before(since) && len(w.paths) > 0 {
 			x.routes[f][q] = modelWord{at: at}
 		}
 	}
