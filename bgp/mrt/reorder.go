@@ -2,6 +2,7 @@ package mrt
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"unsafe"
 
@@ -28,6 +29,7 @@ type reorder struct {
 
 type orderKey struct {
 	sec   int64
+	peer  int32 // see places
 	index int32
 }
 
@@ -65,16 +67,28 @@ func (r *reorder) size(i int) int64 {
 	return n
 }
 
+// places numbers the peers in their order, which is dear to compare.
+func (r *reorder) places() map[bgp.Peer]int32 {
+	place := map[bgp.Peer]int32{}
+	for i := range r.updates {
+		place[r.updates[i].Peer] = 0
+	}
+	for i, p := range slices.SortedFunc(maps.Keys(place), bgp.Peer.Compare) {
+		place[p] = int32(i)
+	}
+	return place
+}
+
 // flush gives out the first n updates in order; those that stay keep the order
 // in which they came.
 func (r *reorder) flush(n int) error {
 	r.order = r.order[:0]
+	place := r.places()
 	for i := range r.updates {
-		r.order = append(r.order, orderKey{r.updates[i].At.Unix(), int32(i)})
+		r.order = append(r.order, orderKey{r.updates[i].At.Unix(), place[r.updates[i].Peer], int32(i)})
 	}
 	slices.SortFunc(r.order, func(a, b orderKey) int {
-		return cmp.Or(cmp.Compare(a.sec, b.sec),
-			r.updates[a.index].Peer.Compare(r.updates[b.index].Peer), cmp.Compare(a.index, b.index))
+		return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.peer, b.peer), cmp.Compare(a.index, b.index))
 	})
 	for n < len(r.order) && n > 0 && r.order[n].sec == r.order[n-1].sec {
 		n++ // a second is never torn apart

@@ -233,7 +233,7 @@ func TestSourceInterleaving(t *testing.T) {
 	var peers [5][][]byte
 	for n := range peers {
 		for i := range 40 {
-			sec := uint32(t0 + 30*i + n)
+			sec := uint32(t0 + 30*i + n/2) // two peers share a second
 			if rng.IntN(2) == 0 {
 				peers[n] = append(peers[n], withdrawn(sec, byte(n+1)))
 			} else {
