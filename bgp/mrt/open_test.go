@@ -326,7 +326,7 @@ func TestCloseEndsWhatRuns(t *testing.T) {
 // TestCancelEndsAReadThatWaits covers a source that never gives anything.
 func TestCancelEndsAReadThatWaits(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	for name, start := range map[string][]byte{"plain": []byte("0123456789"), "gzip": gzipped(t, someBytes(1<<20, 5))[:5000]} {
+	for name, start := range map[string][]byte{"plain": []byte("0123456789"), "gzip": gzipped(t, someBytes(1<<20, 5))[:5000], "bzip2": bzipped(t, someBytes(4<<20, 5))[:2<<20]} {
 		ctx, cancel := context.WithCancel(t.Context())
 		silent, writer := io.Pipe()
 		in, err := newInput(ctx, name, -1, detach(io.MultiReader(bytes.NewReader(start), silent)))

@@ -3,7 +3,7 @@
 // The standard library's decoder uses one core, and a fifth of what that core
 // can do. This one looks for the magic numbers at which blocks begin, at every
 // bit, and decodes the blocks apart from each other, as many at a time as there
-// are cores (at most 8 in the process, whatever the number of readers). A magic
+// are cores (at most 4 in the process, whatever the number of readers). A magic
 // number that stands in a block by chance costs time, and changes nothing: the
 // block before it says where it really ends.
 //

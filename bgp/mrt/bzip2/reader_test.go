@@ -278,9 +278,9 @@ func TestDamage(t *testing.T) {
 			unseen++
 		}
 	}
-	// The level (seven other digits in reach of one flip: 0x31 to 0x39), tables that
-	// no symbol uses, and the padding at the end may change unseen.
-	if unseen > 2000 {
+	// The level, code lengths of symbols that do not occur, and the padding at the
+	// end may change unseen.
+	if unseen > 100 {
 		t.Errorf("%d flips were not seen", unseen)
 	}
 	t.Logf("%d of %d flips change nothing that counts", unseen, len(stored)*8)
@@ -416,6 +416,29 @@ func FuzzReader(f *testing.F) {
 		}
 		if _, ok := errors.AsType[*FormatError](err); err != nil && !ok {
 			t.Fatalf("not a FormatError: %v", err)
+		}
+	})
+}
+
+// FuzzText sends texts through our own encoder and back, the oddities of old
+// encoders and hidden magic numbers included.
+func FuzzText(f *testing.F) {
+	for _, text := range samples() {
+		f.Add(text[:min(len(text), 600)], uint8(3), uint16(100))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, options uint8, split uint16) {
+		if len(text) == 0 || len(text) > 1500 {
+			return
+		}
+		e := encoder{level: 1 + int(options)%9, randomised: options&16 != 0}
+		for range options >> 5 {
+			e.rubbish = append(e.rubbish, blockMagic)
+		}
+		at := int(split) % len(text)
+		stored := e.encode(text, text[at:])
+		want := append(bytes.Clone(text), text[at:]...)
+		if got, err := ours(stored); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes of %d, %v", len(got), len(want), err)
 		}
 	})
 }

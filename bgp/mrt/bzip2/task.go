@@ -11,7 +11,8 @@ import (
 )
 
 // workers bounds the blocks that are decoded at the same time in the process.
-var workers = min(runtime.GOMAXPROCS(0), 8)
+// Four give more bytes than one reader of routes takes; more would only take memory.
+var workers = min(runtime.GOMAXPROCS(0), 4)
 
 // slots holds one token per worker; scratches the memory they work in.
 var (
