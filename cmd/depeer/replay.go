@@ -101,11 +101,11 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 }
 
 // gcPercent is how much garbage there may be beside what lives (runtime/debug).
-const gcPercent = 60
+const gcPercent = 50
 
 // replayBuffer is how much is held back to be put in order, in bytes: some hundred
 // thousand watched updates, more than any collector was ever out of order.
-const replayBuffer = 32 << 20
+const replayBuffer = 24 << 20
 
 // window reads --from and --to; zero is no bound.
 func window(from, to string) (a, b time.Time, err error) {
