@@ -164,7 +164,9 @@ func (p *plain) newKey(to *node) *node {
 	if slices.ContainsFunc(to.keys, func(k key) bool { return k.name == name }) {
 		return nil // the slow way says so
 	}
-	to.kind = mapping
+	if to.kind = mapping; len(to.keys) == 0 {
+		to.line = p.line // of its first key, wherever its brace is
+	}
 	to.keys = append(to.keys, key{name: name, line: p.line})
 	to.items = append(to.items, node{line: p.line})
 	p.at += n + 1

@@ -47,6 +47,7 @@ var plainTexts = []string{
 	"a: b   \nc: d e  # f\n",
 	"a:\n  b:\n    c:\n  d: 1\n",
 	"a:\n- b\n- c\nd: 1\n",
+	"a: {\n  b: c,\n  d: [\n    e, f\n  ]\n}\n",
 	"- {id: a, prefixes: [2001:db8::/32 , 192.0.2.0/24, fe80:1:2::/48]}\n",
 }
 
