@@ -13,14 +13,13 @@ const (
 )
 
 // prefixSet is a set of prefixes made for the answer no. Of an IPv4 prefix the
-// first 16 bits of the address choose a bit of 8 KiB; only where that is set,
-// the next 8 choose one of the 256 of a populated /16; only where that is set,
-// the exact maps are asked, once for each length that is in use.
+// first 20 bits of the address choose one bit of 128 KiB, which stay in the
+// second-level cache and are looked up while the next prefix is already read;
+// only where that is set, the exact table is asked, once for each length that is
+// in use.
 type prefixSet struct {
-	top4   [1 << 10]uint64  // one bit for each /16
-	page4  [1 << 16]uint32  // of a /16: index in pages4
-	pages4 [][4]uint64      // one bit for each /24 of a populated /16; pages4[0] is all ones
-	exact4 map[uint64]uint8 // address<<8 | length
+	top4   [1 << 14]uint64 // one bit for each /20
+	exact4 table4
 	lens4  uint64           // lengths of subtrees
 	top6   [1 << 12]uint64  // one bit for each hash of the first 32 bits
 	exact6 map[Prefix]uint8 // ID is always 0
@@ -28,16 +27,57 @@ type prefixSet struct {
 	wide6  bool             // there is a subtree so short that top6 cannot hold its hashes
 }
 
+// topBits is how many bits of an IPv4 address choose a bit of top4.
+const topBits = 20
+
+// table4 holds IPv4 prefixes and their flags: open addressing, at most half full.
+// An entry is flags<<40 | address<<8 | length.
+type table4 struct {
+	slots []uint64
+	n     int
+}
+
+func (t *table4) slot(key uint64) *uint64 {
+	mask := uint64(len(t.slots) - 1)
+	i := key * 0x9E3779B97F4A7C15 >> 24 & mask
+	for t.slots[i] != 0 && t.slots[i]&(1<<40-1) != key {
+		i = (i + 1) & mask
+	}
+	return &t.slots[i]
+}
+
+func (t *table4) get(key uint64) uint8 { return uint8(*t.slot(key) >> 40) }
+
+// or adds flags, which are not 0, to a key.
+func (t *table4) or(key uint64, flags uint8) {
+	s := t.slot(key)
+	if *s != 0 {
+		*s |= uint64(flags) << 40
+		return
+	}
+	*s = uint64(flags)<<40 | key
+	if t.n++; 2*t.n <= len(t.slots) {
+		return
+	}
+	old := t.slots
+	t.slots = make([]uint64, 2*len(old))
+	for _, e := range old {
+		if e != 0 {
+			*t.slot(e & (1<<40 - 1)) = e
+		}
+	}
+}
+
 // minTop6 is the shortest IPv6 subtree whose first 32 bits are all marked in
 // top6: 4,096 marks. A shorter one makes every IPv6 prefix a candidate.
 const minTop6 = 20
 
 func (s *prefixSet) init() {
-	s.pages4 = [][4]uint64{{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}}
-	s.exact4, s.exact6 = map[uint64]uint8{}, map[Prefix]uint8{}
+	s.exact4.slots = make([]uint64, 1<<10)
+	s.exact6 = map[Prefix]uint8{}
 }
 
-func (s *prefixSet) len() int { return len(s.exact4) + len(s.exact6) }
+func (s *prefixSet) len() int { return s.exact4.n + len(s.exact6) }
 
 func key4(p Prefix) uint64 { return p.Hi>>24 | uint64(p.Bits) }
 
@@ -47,7 +87,7 @@ func (s *prefixSet) flags(p Prefix) uint8 {
 		p.ID = 0
 		return s.exact6[p]
 	}
-	return s.exact4[key4(p)]
+	return s.exact4.get(key4(p))
 }
 
 // add puts a masked prefix into the set.
@@ -57,50 +97,23 @@ func (s *prefixSet) add(p Prefix, flag uint8) {
 		s.add6(p, flag)
 		return
 	}
-	s.exact4[key4(p)] |= flag
-	a := uint32(p.Hi >> 32)
-	if flag&subtree == 0 {
-		s.mark4(a>>16, a>>8&255, 1)
-		return
-	}
-	s.lens4 |= 1 << p.Bits
-	switch {
-	case p.Bits <= 16:
-		for i := range uint32(1) << (16 - p.Bits) {
-			n := a>>16 + i
-			s.top4[n>>6] |= 1 << (n & 63)
-			s.page4[n] = 0
+	s.exact4.or(key4(p), flag)
+	first, n := uint32(p.Hi>>(64-topBits)), uint32(1)
+	if flag&subtree != 0 {
+		s.lens4 |= 1 << p.Bits
+		if p.Bits < topBits {
+			n = 1 << (topBits - p.Bits)
 		}
-	case p.Bits <= 24:
-		s.mark4(a>>16, a>>8&255, 1<<(24-p.Bits))
-	default:
-		s.mark4(a>>16, a>>8&255, 1)
 	}
-}
-
-// mark4 sets n bits, from the /24 on, in the page of a /16.
-func (s *prefixSet) mark4(p16, p24 uint32, n int) {
-	if s.top4[p16>>6]>>(p16&63)&1 == 0 {
-		s.top4[p16>>6] |= 1 << (p16 & 63)
-		s.pages4 = append(s.pages4, [4]uint64{})
-		s.page4[p16] = uint32(len(s.pages4) - 1)
-	} else if s.page4[p16] == 0 {
-		return
-	}
-	page := &s.pages4[s.page4[p16]]
-	for i := range uint32(n) {
-		page[(p24+i)>>6] |= 1 << ((p24 + i) & 63)
+	for i := first; i < first+n; i++ {
+		s.top4[i>>6] |= 1 << (i & 63)
 	}
 }
 
 // maybe4 says no for certain, in a nanosecond, to nearly all that is not in the set.
 func (s *prefixSet) maybe4(a uint32) bool {
-	n := a >> 16
-	if s.top4[n>>6]>>(n&63)&1 == 0 {
-		return false
-	}
-	i := a >> 8 & 255
-	return s.pages4[s.page4[n]][i>>6]>>(i&63)&1 != 0
+	t := a >> (32 - topBits)
+	return s.top4[t>>6]>>(t&63)&1 != 0
 }
 
 // walk4 checks and counts the IPv4 prefixes of b[p:end], and tells whether any
@@ -118,7 +131,7 @@ func (s *prefixSet) walk4(b []byte, p, end int) (n int, maybe, ok bool) {
 			a = tail4(b[p+1:])
 		}
 		a &= ^uint32(uint64(0xFFFFFFFF) >> (l & 63))
-		if t := a >> 16; s.top4[t>>6]>>(t&63)&1 != 0 && s.maybe4(a) {
+		if s.maybe4(a) {
 			maybe = true
 		}
 		p += 1 + int(l+7)>>3
@@ -137,12 +150,12 @@ func tail4(b []byte) (a uint32) {
 
 // match4 looks the prefix up in the exact maps.
 func (s *prefixSet) match4(p Prefix) bool {
-	if s.exact4[key4(p)] != 0 {
+	if s.exact4.get(key4(p)) != 0 {
 		return true
 	}
 	for m := s.lens4 & (1<<p.Bits - 1); m != 0; m &= m - 1 {
 		n := uint8(bits.TrailingZeros64(m))
-		if s.exact4[key4(Prefix{Hi: p.Hi & mask64(n), Bits: n})]&subtree != 0 {
+		if s.exact4.get(key4(Prefix{Hi: p.Hi & mask64(n), Bits: n}))&subtree != 0 {
 			return true
 		}
 	}
