@@ -1,6 +1,6 @@
 // Package bzip2 decompresses bzip2 streams on several cores.
 //
-// The standard library's decoder uses one core, and a fifth of what that core
+// The standard library's decoder uses one core, and a third of what that core
 // can do. This one looks for the magic numbers at which blocks begin, at every
 // bit, and decodes the blocks apart from each other, as many at a time as there
 // are cores (at most 4 in the process, whatever the number of readers). A magic
