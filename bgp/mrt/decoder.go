@@ -305,16 +305,15 @@ func (d *Decoder) split(e *Event, body []byte, s wire.Session) bool {
 			return false
 		}
 	}
-	d.partial()
+	if !d.update.Plain() {
+		d.partial()
+	}
 	e.Kind, e.Update = Message, &d.update
 	return true
 }
 
 // partial counts what was passed over in a message that stands.
 func (d *Decoder) partial() {
-	if d.update.Plain() {
-		return
-	}
 	if d.update.Discarded() != 0 {
 		d.Skipped[DiscardedAttribute]++
 	}

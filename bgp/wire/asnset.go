@@ -43,13 +43,10 @@ func (s *asnSet) remove(asn uint32) {
 	}
 }
 
-// anyIn reports whether the set holds an AS of a well-formed path.
-func (s *asnSet) anyIn(v []byte, size int) bool {
+// anyIn4 reports whether the set holds an AS of a well-formed path of 4 octets each.
+func (s *asnSet) anyIn4(v []byte) bool {
 	if s.n == 0 {
 		return false
-	}
-	if size == 2 {
-		return s.anyIn2(v)
 	}
 	for len(v) >= 2 {
 		n := int(v[1]) * 4
@@ -66,6 +63,7 @@ func (s *asnSet) anyIn(v []byte, size int) bool {
 	return false
 }
 
+// anyIn2 is anyIn4 for AS numbers of 2 octets.
 func (s *asnSet) anyIn2(v []byte) bool {
 	if s.page[0] == 0 {
 		return false
@@ -78,8 +76,9 @@ func (s *asnSet) anyIn2(v []byte) bool {
 		}
 		// Gathered without a branch for each: nearly always the answer is no.
 		var found uint64
-		for as := v[2 : 2+n]; len(as) >= 2; as = as[2:] {
-			a := uint(as[0])<<8 | uint(as[1])
+		as := v[2 : 2+n]
+		for i := 1; i < len(as); i += 2 {
+			a := uint(as[i-1])<<8 | uint(as[i])
 			found |= page[a>>6] >> (a & 63)
 		}
 		if found&1 != 0 {

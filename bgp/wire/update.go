@@ -161,8 +161,13 @@ func (u *Update) split(body []byte) Fault {
 	}
 	u.withdrawn = span{2, uint16(w)}
 	u.nlri = span{uint16(a), uint16(len(body))}
+	var ok bool
 	u.maybe = false
-	if w > 2 && !u.routes4(2, w, &u.nWdr) || a < len(body) && !u.routes4(a, len(body), &u.nAnn) {
+	if w == 2 && u.filter != nil && !u.s.AddPath4 { // nearly always
+		if u.nAnn, u.maybe, ok = u.filter.walk4(body, a, len(body)); !ok {
+			return BadPrefix
+		}
+	} else if w > 2 && !u.routes4(2, w, &u.nWdr) || a < len(body) && !u.routes4(a, len(body), &u.nAnn) {
 		return BadPrefix
 	}
 	if f := u.attributes(w+2, a); f != None {

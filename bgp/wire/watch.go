@@ -68,7 +68,7 @@ func (w *Watch) Match(u *Update) (h Hit) {
 	if u.nAnn != 0 && w.pathSeen(u) {
 		h = w.onPath(u)
 	}
-	if w.anyPrefix(u) {
+	if (u.maybe || u.filter != &w.prefixes || !u.Plain()) && w.anyPrefix(u) {
 		h |= ByPrefix
 	}
 	return h
@@ -100,10 +100,10 @@ func (w *Watch) pathSeen(u *Update) bool {
 		return false
 	}
 	if u.s.AS4 {
-		return w.seen.anyIn(u.value(AttrPath), 4)
+		return w.seen.anyIn4(u.value(AttrPath))
 	}
-	return w.seen.anyIn(u.value(AttrPath), 2) ||
-		u.seen&(1<<AttrAS4Path) != 0 && w.seen.anyIn(u.value(AttrAS4Path), 4)
+	return w.seen.anyIn2(u.value(AttrPath)) ||
+		u.seen&(1<<AttrAS4Path) != 0 && w.seen.anyIn4(u.value(AttrAS4Path))
 }
 
 // watchedPath looks for a watched AS in the path as it is after merging.
