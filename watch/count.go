@@ -84,7 +84,27 @@ func (d *Detector) prefixChanged(p *prefix, c rib.Change, slot *rib.Slot) {
 		d.setCounted(p, c.Peer, true)
 	}
 	d.pair(p, c.Peer, slot, 1, trusted)
+	if !c.Peer.Complete[p.v6] && trusted && !d.wasOwn(p, &c.Old) {
+		d.doubtOrigin(p, c.Peer, slot)
+	}
 	d.touch(p)
+}
+
+// wasOwn reports whether the route was the hoster's own.
+func (d *Detector) wasOwn(p *prefix, old *rib.Slot) bool {
+	r := d.routeOf(old.Node)
+	return r != nil && slices.Contains(p.h.ASNs, r.origin)
+}
+
+// doubtOrigin takes back that an origin was seen to come, where the peer did not
+// have the prefix from the hoster before: it may say again what it always said.
+func (d *Detector) doubtOrigin(p *prefix, peer *rib.Peer, s *rib.Slot) {
+	if r := d.routeOf(s.Node); r != nil {
+		if o := p.origins[r.origin]; o != nil && o.peers[peer.Index] {
+			o.peers[peer.Index] = false
+			o.fresh--
+		}
+	}
 }
 
 // found counts the first word on a prefix, together with what other peers may

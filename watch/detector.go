@@ -26,6 +26,7 @@ type Detector struct {
 
 	now      int64        // the second that is being gathered, Unix; 0 before the first
 	second   []bgp.Update // what was said in it
+	started  int64        // the first second
 	minute   int64        // of the last look for silence
 	joined   int          // peers that are counted
 	complete [2]int       // of these, peers whose whole table of the family is known
@@ -213,6 +214,9 @@ func (d *Detector) Observe(u bgp.Update) []Event {
 	if s := u.At.Unix(); s > d.now {
 		d.pass(s)
 		d.now = s
+	}
+	if d.started == 0 {
+		d.started = d.now
 	}
 	d.second = append(d.second, u)
 	return d.take()

@@ -403,9 +403,15 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 		return 0
 	}
 	exact := p.kind == ownPrefix
-	if n-o.fresh >= min(d.policy.MinPeers, need) || !d.seeded(p.v6) && !exact {
-		o.known = true // found there
-		return 0
+	if n-o.fresh >= min(d.policy.MinPeers, need) {
+		if d.unheard(p, t) {
+			if 4*n < 3*d.joined {
+				return t + d.sight.hold // it may yet reach the others, if it is new
+			}
+		} else {
+			o.known = true // found there
+			return 0
+		}
 	}
 	if o.rising == 0 {
 		o.rising = t
@@ -416,6 +422,14 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 	o.known, o.told, o.onset = true, true, o.rising
 	d.originEvent(o, OriginNew, o.rising, t)
 	return 0
+}
+
+// unheard reports, where no tables are known, whether the prefix had not been
+// spoken of for long when somebody else began to announce it. Where hardly a peer
+// is silent about it then, it is new: what was there all along, and changed a
+// little, would not make all of them speak.
+func (d *Detector) unheard(p *prefix, t int64) bool {
+	return !d.seeded(p.v6) && p.from-d.started >= 3600 && t-p.from < 3600
 }
 
 // holders calls f for every counted route of the prefix.

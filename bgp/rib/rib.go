@@ -314,6 +314,9 @@ func (t *Table) word(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 		s.LastHeld = at
 	}
 	s.changed(c.Old.Node, at)
+	if s.Node == c.Old.Node && !c.First && !c.Old.Zombie && len(s.More) == 0 && len(c.Old.More) == 0 {
+		return // the same once more
+	}
 	emit(c)
 }
 
