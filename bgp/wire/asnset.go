@@ -45,9 +45,6 @@ func (s *asnSet) remove(asn uint32) {
 
 // anyIn4 reports whether the set holds an AS of a well-formed path of 4 octets each.
 func (s *asnSet) anyIn4(v []byte) bool {
-	if s.n == 0 {
-		return false
-	}
 	for len(v) >= 2 {
 		n := int(v[1]) * 4
 		if len(v) < 2+n {

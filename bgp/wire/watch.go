@@ -96,10 +96,10 @@ func (w *Watch) MatchPath(u *Update) bool {
 // pathSeen is the quick look: it may say yes for an AS in AS4_PATH that merging
 // would drop, or for an upstream, and never says no wrongly.
 func (w *Watch) pathSeen(u *Update) bool {
-	if u.seen&bitPath == 0 {
+	switch {
+	case u.seen&bitPath == 0 || w.seen.n == 0:
 		return false
-	}
-	if u.s.AS4 {
+	case u.s.AS4:
 		return w.seen.anyIn4(u.value(AttrPath))
 	}
 	return w.seen.anyIn2(u.value(AttrPath)) ||
