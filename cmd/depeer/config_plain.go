@@ -220,6 +220,9 @@ func (p *plain) value(to *node, bracketed bool) bool {
 	if s == "" || !letterOrDigit(s[0]) && s[0] != '/' || strings.Contains(s, ": ") || strings.Contains(s, " :") || s[len(s)-1] == ':' || isNull(s) {
 		return false
 	}
+	if bracketed && strings.Contains(s, ":") && strings.Contains(s, " ") {
+		return false // within brackets a colon is more than a colon to the library
+	}
 	if !bracketed && p.at < len(p.text) && (p.text[p.at] == ',' || p.text[p.at] == ']') {
 		return false
 	}
