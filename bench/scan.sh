@@ -6,10 +6,10 @@
 #   ARCHIVE=day.mrt bench/scan.sh     any uncompressed archive of updates
 #
 # Without ARCHIVE it is made of a recorded day of route-views2 below
-# $DEPEER_DATA (else ../shared/data beside the repository).
+# $DEPEER_DATA (else shared/data beside the repository).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=${DEPEER_DATA:-../shared/data}/mrt/routeviews2-2008-02
+data=${DEPEER_DATA:-$(dirname "$PWD")/shared/data}/mrt/routeviews2-2008-02
 runs=${RUNS:-5}
 depeer=${DEPEER:-./depeer}
 

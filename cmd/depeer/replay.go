@@ -105,7 +105,7 @@ const gcPercent = 50
 
 // replayBuffer is how much is held back to be put in order, in bytes: some hundred
 // thousand watched updates, more than any collector was ever out of order.
-const replayBuffer = 24 << 20
+const replayBuffer = 12 << 20
 
 // window reads --from and --to; zero is no bound.
 func window(from, to string) (a, b time.Time, err error) {
