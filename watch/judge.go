@@ -314,7 +314,7 @@ func (h *hoster) judge(d *Detector, t int64) (again int64) {
 		return again
 	}
 	all, live := h.space(d, t)
-	gone := all[0]+all[1] > 0
+	gone := all[0]+all[1] > 0 && !h.alive()
 	for v := range all {
 		if all[v] > 0 && live[v] > (1-d.policy.DarkAbove)*all[v] {
 			gone = false
@@ -324,17 +324,17 @@ func (h *hoster) judge(d *Detector, t int64) (again int64) {
 	case gone && !h.dark:
 		h.dark, h.darkFrom = true, t
 		onset := h.total.onset
-		if h.total.mode == steady {
+		if h.total.mode == steady || onset <= h.lit { // or it fell before it was last back
 			onset = t
 			for _, p := range h.prefixes {
-				if p.sight.mode == lost {
+				if p.sight.mode == lost && p.sight.onset > h.lit {
 					onset = min(onset, p.sight.onset)
 				}
 			}
 		}
 		d.hosterEvent(h, HosterDark, onset, t)
 	case !gone && h.dark && live[0]+live[1] > 0:
-		h.dark = false
+		h.dark, h.lit = false, t
 		onset := t
 		for _, p := range h.prefixes {
 			if p.sight.mode != lost && p.sight.rise > h.darkFrom {
@@ -346,6 +346,12 @@ func (h *hoster) judge(d *Detector, t int64) (again int64) {
 	return again
 }
 
+// alive reports whether any prefix is seen as usual: however small it is, the
+// hoster is not dark then.
+func (h *hoster) alive() bool {
+	return slices.ContainsFunc(h.prefixes, func(p *prefix) bool { return p.sight.mode == steady && p.sight.n > 0 })
+}
+
 // space is the hoster's address space by family (in units of one address of
 // IPv4, one /64 of IPv6), and how much of it is not withdrawn. Space inside a
 // larger prefix counts once.
@@ -355,8 +361,8 @@ func (h *hoster) space(d *Detector, t int64) (all, live [2]float64) {
 		if p.retired && !h.dark {
 			continue
 		}
-		up := p.sight.mode != lost && p.sight.n > 0
-		hidden := p.entry == nil && !d.seeded(p.v6) // configured, and nobody spoke of it: it may be well
+		up := p.sight.mode != lost && (p.sight.n > 0 || p.sight.mode == falling) // not before its loss is confirmed
+		hidden := p.entry == nil && !d.seeded(p.v6)                              // configured, and nobody spoke of it: it may be well
 		if up || hidden {
 			alive = append(alive, p)
 		}
@@ -416,7 +422,7 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 	if o.rising == 0 {
 		o.rising = t
 	}
-	if t < o.rising+d.sight.hold && (n < p.eligible || !exact) {
+	if t < o.rising+d.sight.hold && (n < p.eligible || !exact || !d.seeded(p.v6)) {
 		return o.rising + d.sight.hold
 	}
 	o.known, o.told, o.onset = true, true, o.rising
