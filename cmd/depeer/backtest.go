@@ -175,7 +175,9 @@ func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
 	if err = errors.Join(err, r.finish()); err != nil {
 		return verdict{}, err
 	}
-	s := c.truth.compare(got.events, r.incidents)
+	t, outside := c.truth.during(r.stats.First, r.stats.Last.Add(c.cfg.Policy.Hold))
+	s := t.compare(got.events, r.incidents)
+	s.Outside = outside
 	return newVerdict("case", c.name, s, s.Delays), nil
 }
 
@@ -212,6 +214,9 @@ func total(all []verdict) verdict {
 
 func (v *verdict) print(w io.Writer) {
 	fmt.Fprintf(w, "%-28s %2d of %2d facts, %2d of %2d events not in the truth, %s, median delay %s\n", v.Name, v.Found, v.Facts, v.False, v.Said, plural(v.Incidents, "incident"), v.MedianDelay)
+	if v.Outside > 0 {
+		fmt.Fprintf(w, "    %s of another time than the recordings: not tested\n", plural(v.Outside, "fact"))
+	}
 	for _, f := range v.Faults {
 		fmt.Fprintf(w, "    %s\n", f)
 	}

@@ -171,7 +171,15 @@ type score struct {
 	False     int             `json:"false"` // of these, those that it does not
 	Incidents int             `json:"incidents"`
 	Delays    []time.Duration `json:"-"`
-	Faults    []string        `json:"faults"` // what differs, in words
+	Outside   int             `json:"outside"` // facts of another time than the recordings
+	Faults    []string        `json:"faults"`  // what differs, in words
+}
+
+// during leaves out the facts that recordings of that time cannot show.
+func (t *truth) during(first, last time.Time) (*truth, int) {
+	u := *t
+	u.facts = slices.DeleteFunc(slices.Clone(t.facts), func(f fact) bool { return f.to.Before(first) || f.from.After(last) })
+	return &u, len(t.facts) - len(u.facts)
 }
 
 // compare scores the events and the last revisions of the incidents.

@@ -29,13 +29,12 @@ type incidentFile struct {
 			Origin uint32 `yaml:"origin_asn"`
 		} `yaml:"prefixes"`
 		Events []struct {
-			Type     string      `yaml:"type"`
-			Window   []time.Time `yaml:"window"`
-			ASN      *uint32     `yaml:"asn"`
-			Peer     *uint32     `yaml:"peer_asn"`
-			Prefixes any         `yaml:"prefixes"` // "all", or a list
-			Evidence string      `yaml:"evidence"`
-			Details  string      `yaml:"details"`
+			Type     string   `yaml:"type"`
+			Window   []string `yaml:"window"`
+			ASN      *uint32  `yaml:"asn"`
+			Peer     *uint32  `yaml:"peer_asn"`
+			Prefixes any      `yaml:"prefixes"` // "all", or a list
+			Evidence string   `yaml:"evidence"`
 		} `yaml:"events"`
 	} `yaml:"incidents"`
 }
@@ -58,7 +57,10 @@ func readTruth(path string) (*truth, []watch.Hoster, error) {
 	if err := yaml.Unmarshal(text, &f); err != nil {
 		return nil, nil, usagef("%s: %v", path, err)
 	}
-	t, hosters := f.truth()
+	t, hosters, err := f.truth()
+	if err != nil {
+		return nil, nil, usagef("%s: %v", path, err)
+	}
 	if len(t.facts) == 0 {
 		return nil, nil, usagef("%s: no event of it can be tested: each needs an AS number and a window", path)
 	}
@@ -67,7 +69,7 @@ func readTruth(path string) (*truth, []watch.Hoster, error) {
 
 // truth makes facts of the events that routes can show, and hosters of the AS
 // numbers that they are about.
-func (f *incidentFile) truth() (*truth, []watch.Hoster) {
+func (f *incidentFile) truth() (*truth, []watch.Hoster, error) {
 	t := &truth{incidents: -1}
 	var hosters []watch.Hoster
 	taken := map[uint32]string{}
@@ -100,18 +102,39 @@ func (f *incidentFile) truth() (*truth, []watch.Hoster) {
 			if e.ASN == nil || len(e.Window) != 2 || e.Evidence == "memory" {
 				continue
 			}
-			x := fact{from: e.Window[0], to: e.Window[1], subject: taken[*e.ASN], text: in.ID + ": " + e.Type + " " + fmt.Sprint(*e.ASN)}
+			x := fact{subject: taken[*e.ASN], text: in.ID + ": " + e.Type + " " + fmt.Sprint(*e.ASN)}
+			var err error
+			if x.from, err = parseMoment(e.Window[0]); err == nil {
+				x.to, err = parseMoment(e.Window[1])
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("incident %s: window: %w", in.ID, err)
+			}
 			if e.Peer != nil {
 				x.number = *e.Peer
 				x.text += fmt.Sprintf(" %d", x.number)
 			}
 			x.text += fmt.Sprintf(" between %s and %s", x.from.Format(time.RFC3339), x.to.Format(time.RFC3339))
-			if x.kindOf(e.Type, *e.ASN, in.ID) {
+			if list, ok := e.Prefixes.([]any); ok && len(list) == 0 && e.Type == "new_origin" && e.Peer != nil {
+				// Which prefixes is not known: that the other AS has any is what can be seen.
+				x.kind, x.subject, x.number = watch.PrefixNew, taken[*e.Peer], 0
+				t.facts = append(t.facts, x)
+			} else if x.kindOf(e.Type, *e.ASN, in.ID) {
 				t.facts = append(t.facts, x)
 			}
 		}
 	}
-	return t, hosters
+	return t, hosters, nil
+}
+
+// parseMoment reads a time as YAML 1.1 and RFC 3339 write it.
+func parseMoment(s string) (t time.Time, err error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime, time.DateOnly} {
+		if t, err = time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return t, fmt.Errorf("%q is no time", s)
 }
 
 // kindOf gives the fact the kind that depeer has for the type; false where routes
