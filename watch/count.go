@@ -242,8 +242,12 @@ func (d *Detector) reclassify(p *prefix, kind prefixKind, c *rib.Change) {
 		p.h.own[p.v6].prefixes--
 		p.h.prefixes = slices.DeleteFunc(p.h.prefixes, func(x *prefix) bool { return x == p })
 	}
-	before := p.origins
-	p.kind, p.origins, p.known, p.rising, p.retired = kind, nil, false, 0, false
+	for _, o := range p.origins { // the end of what was told is told too
+		clear(o.peers)
+		o.fresh = 0
+		d.mark(o)
+	}
+	p.kind, p.known, p.rising, p.retired = kind, false, 0, false
 	p.sight, p.ownPeers, p.fresh = level{}, 0, 0
 	d.enroll(p)
 	if kind == ownPrefix {
@@ -256,11 +260,6 @@ func (d *Detector) reclassify(p *prefix, kind prefixKind, c *rib.Change) {
 			if s != nil {
 				d.pair(p, peer, s, 1, peer.Complete[p.v6] && s.Changed >= d.now*1e9)
 			}
-		}
-	}
-	for a, o := range before {
-		if n := p.origins[a]; n != nil { // the end of what was told is told too
-			n.told, n.known, n.onset = o.told, o.known, o.onset
 		}
 	}
 	d.touch(p)
@@ -321,13 +320,28 @@ func (d *Detector) pair(p *prefix, peer *rib.Peer, s *rib.Slot, n int, trusted b
 	if p.kind == ownPrefix {
 		p.h.total.n += n
 	}
-	r := d.routeOf(s.Node)
-	d.pairEdge(p, peer, r, n, trusted)
-	d.pairOrigin(p, peer, r, n, trusted)
-	for i, x := range s.More {
-		more := d.routeOf(x.Node)
-		if !sameEdge(more, r, p.h) && !slices.ContainsFunc(s.More[:i], func(y rib.Extra) bool { return sameEdge(d.routeOf(y.Node), more, p.h) }) {
-			d.pairEdge(p, peer, more, n, trusted)
+	for r := range d.ways(s, p.h) {
+		d.pairEdge(p, peer, r, n, trusted)
+	}
+	d.pairOrigin(p, peer, d.routeOf(s.Node), n, trusted)
+}
+
+// ways ranges over the routes of a slot, and over no two behind the same upstream
+// of the hoster: of an ADD-PATH peer each upstream counts once.
+func (d *Detector) ways(s *rib.Slot, h *hoster) iter.Seq[*route] {
+	return func(yield func(*route) bool) {
+		r := d.routeOf(s.Node)
+		if !yield(r) {
+			return
+		}
+		for i, x := range s.More {
+			more := d.routeOf(x.Node)
+			if sameEdge(more, r, h) || slices.ContainsFunc(s.More[:i], func(y rib.Extra) bool { return sameEdge(d.routeOf(y.Node), more, h) }) {
+				continue
+			}
+			if !yield(more) {
+				return
+			}
 		}
 	}
 }
@@ -481,13 +495,16 @@ func (x *composition) take(d *Detector, p *prefix, peer *rib.Peer, s *rib.Slot, 
 	if p.kind == ownPrefix {
 		x.total[p.h] += n
 	}
-	r := d.routeOf(s.Node)
-	d.pairOrigin(p, peer, r, n, false)
+	d.pairOrigin(p, peer, d.routeOf(s.Node), n, false)
 	f := p.family()
 	if f == nil {
 		return
 	}
-	if q, ok := r.pass(p.h); ok && q.upstream != 0 {
+	for r := range d.ways(s, p.h) {
+		q, ok := r.pass(p.h)
+		if !ok || q.upstream == 0 {
+			continue
+		}
 		if f.born == 0 {
 			f.born = d.now
 		}

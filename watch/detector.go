@@ -86,6 +86,7 @@ type hoster struct {
 	carried  int        // prefixes of others that it is followed by
 	dark     bool
 	darkFrom int64
+	lit      int64 // when it last returned
 	total    level // routes of its own, in all
 	allowed  []uint32
 	incident *incident

@@ -141,10 +141,12 @@ func (d *Detector) feedEvent(f *feed, kind EventKind, onset, t int64, lost int) 
 		}
 		if p.State == rib.Up {
 			ev.Eligible++
-		} else if kind != FeedRestored && len(ev.Evidence) < maxEvidence && p.Since >= onset*int64(time.Second) {
+		} else if kind != FeedRestored && p.Since >= onset*int64(time.Second) {
 			ev.Evidence = append(ev.Evidence, Evidence{At: time.Unix(0, p.Since).UTC(), Collector: p.Collector, Peer: p.Addr, PeerASN: p.ASN, Type: "S"})
 		}
 	}
+	slices.SortStableFunc(ev.Evidence, func(a, b Evidence) int { return a.At.Compare(b.At) })
+	ev.Evidence = ev.Evidence[:min(len(ev.Evidence), maxEvidence)]
 	if kind == FeedRestored {
 		ev.Severity = Info
 	}

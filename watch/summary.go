@@ -92,6 +92,8 @@ func (inc *incident) class(d *Detector, t int64) Class {
 	for o := range inc.origins {
 		if o.p.kind == ownPrefix && o.p.ownPeers*2 < len(o.peers) {
 			moved++
+		} else if o.p.kind == foreignPrefix && inc.Class == Moved {
+			moved++ // it moved so long ago that the prefix is the other's by now
 		} else if o.told || inc.Class == HijackSuspect {
 			hijack++
 		} else if inc.Class == Moved {
