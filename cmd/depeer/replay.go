@@ -78,12 +78,13 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	ctx := cmd.Context()
 	r := newReplayer(cfg)
+	bar := newProgress(cmd.ErrOrStderr())
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
 	if f.json {
 		r.sinks = append(r.sinks, &jsonSink{enc: json.NewEncoder(out)})
 	} else {
 		tell := newStoryteller(cmd.OutOrStdout(), cfg.Hosters, f.all)
-		r.sinks = append(r.sinks, &storySink{storyteller: tell})
+		r.sinks = append(r.sinks, &storySink{storyteller: tell, before: bar.hide})
 	}
 	if f.publish {
 		b, err := bus.Open(ctx, cfg.Bus, bus.Deps{})
@@ -93,7 +94,7 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 		defer b.Close()
 		r.sinks = append(r.sinks, &busSink{ctx: ctx, bus: b})
 	}
-	err = r.run(ctx, args, f.seed, from, to, newProgress(cmd.ErrOrStderr()))
+	err = r.run(ctx, args, f.seed, from, to, bar)
 	if done := r.finish(); done != nil {
 		err = errors.Join(err, done)
 	}
@@ -283,9 +284,15 @@ func (s *jsonSink) found(events []watch.Event, revisions []watch.Incident) error
 func (s *jsonSink) end(r *replayer) error { return s.enc.Encode(r.summary()) }
 
 // storySink prints the story, the board, and what could not be seen.
-type storySink struct{ *storyteller }
+type storySink struct {
+	*storyteller
+	before func() // called before lines are printed
+}
 
 func (s *storySink) found(events []watch.Event, revisions []watch.Incident) error {
+	if s.before != nil {
+		s.before()
+	}
 	for i := range events {
 		s.event(&events[i])
 	}
@@ -392,6 +399,13 @@ func (p *progress) show(x mrt.Progress) {
 	}
 	p.bar.Describe(x.At.Format("2006-01-02 15:04"))
 	_ = p.bar.Set64(x.Read)
+}
+
+// hide makes room for a line of the story; the bar comes back below it.
+func (p *progress) hide() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
 }
 
 func (p *progress) end() {

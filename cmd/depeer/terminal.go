@@ -63,8 +63,8 @@ func wrap(s string, indent, width int) string {
 	}
 	var b strings.Builder
 	column := indent
-	for i, word := range strings.Fields(s) {
-		n := len([]rune(word))
+	for i, word := range strings.Split(s, " ") {
+		n := columns(word)
 		if i > 0 {
 			if column+1+n > width {
 				b.WriteString("\n" + strings.Repeat(" ", indent))
@@ -78,6 +78,22 @@ func wrap(s string, indent, width int) string {
 		column += n
 	}
 	return b.String()
+}
+
+// columns counts what a word takes of a line: its runes, but not its colours.
+func columns(s string) (n int) {
+	escape := false
+	for _, r := range s {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // bar draws a part of one in n cells.
