@@ -88,7 +88,6 @@ type hoster struct {
 	darkFrom int64
 	lit      int64 // when it last returned
 	total    level // routes of its own, in all
-	allowed  []uint32
 	incident *incident
 	lossLog  []int64 // seconds of upstream losses, for the story
 }

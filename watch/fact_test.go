@@ -46,15 +46,15 @@ func TestUpstreams(t *testing.T) {
 				t.Errorf("%s", encode(e))
 			}
 		}},
-		{"lost: one peer of many hunts on, so the hold time counts, from the onset", func(t *testing.T, w *world) {
-			w = newWorld(t, 30, single()).holds("1-30", one, "6939 64510").dump().after(time.Hour)
+		{"lost: one peer of many hunts on, so the hold time counts, from the onset", func(t *testing.T, _ *world) {
+			w := newWorld(t, 30, single()).holds("1-30", one, "6939 64510").dump().after(time.Hour)
 			w.announce("1-20", one, "3549 64510").after(30*time.Second).announce("21-29", one, "3549 64510").
 				after(29*time.Second).wants().after(2*time.Second).
 				wants("01:01:00 upstream.gained example AS3549 (0.00 to 0.97 of 30) warning",
 					"01:01:00 upstream.lost example AS6939 (1.00 to 0.03 of 30) critical")
 		}},
-		{"not lost: back before the hold time is over", func(t *testing.T, w *world) {
-			w = newWorld(t, 30, single()).holds("1-30", one, "6939 64510").dump().after(time.Hour)
+		{"not lost: back before the hold time is over", func(t *testing.T, _ *world) {
+			w := newWorld(t, 30, single()).holds("1-30", one, "6939 64510").dump().after(time.Hour)
 			w.announce("1-29", one, "174 3549 64510").after(40*time.Second).announce("1-29", one, "6939 64510").after(time.Hour).wants()
 		}},
 		{"not lost: less than all but a twentieth goes", func(t *testing.T, w *world) {
@@ -103,18 +103,18 @@ func TestUpstreams(t *testing.T) {
 				t.Error("eight days later it is new")
 			}
 		}},
-		{"an edge at one peer is no upstream: it loses none", func(t *testing.T, w *world) {
-			w = newWorld(t, 8, example()).holds("1-7", one, "6939 64510").holds("8", one, "226 64510").dump().after(time.Hour)
+		{"an edge at one peer is no upstream: it loses none", func(t *testing.T, _ *world) {
+			w := newWorld(t, 8, example()).holds("1-7", one, "6939 64510").holds("8", one, "226 64510").dump().after(time.Hour)
 			w.announce("8", one, "6939 64510").after(time.Hour).wants()
 		}},
-		{"where there is a single peer, it is enough", func(t *testing.T, w *world) {
-			w = newWorld(t, 1, single()).holds("1", one, "6939 64510").dump().after(time.Hour)
+		{"where there is a single peer, it is enough", func(t *testing.T, _ *world) {
+			w := newWorld(t, 1, single()).holds("1", one, "6939 64510").dump().after(time.Hour)
 			w.announce("1", one, "1299 64510").after(2*time.Minute).
 				wants("01:00:00 upstream.gained example AS1299 (0.00 to 1.00 of 1) warning",
 					"01:00:01 upstream.lost example AS6939 (1.00 to 0.00 of 1) critical")
 		}},
-		{"IPv4 and IPv6 are judged apart", func(t *testing.T, w *world) {
-			w = newWorld(t, 4, example()).holds("all", one, "6939 64510").holds("1-2", six, "6939 64510").holds("3-4", six, "3549 64510").dump().after(time.Hour)
+		{"IPv4 and IPv6 are judged apart", func(t *testing.T, _ *world) {
+			w := newWorld(t, 4, example()).holds("all", one, "6939 64510").holds("1-2", six, "6939 64510").holds("3-4", six, "3549 64510").dump().after(time.Hour)
 			w.announce("1-2", six, "3549 64510").after(2 * time.Minute).
 				wants("01:00:01 upstream.lost example AS6939 in IPv6 (0.50 to 0.00 of 4) critical")
 		}},

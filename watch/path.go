@@ -80,13 +80,3 @@ func (r *route) pass(h *hoster) (pass, bool) {
 	}
 	return pass{}, false
 }
-
-// after is the AS to the right of u in the path, 0 where there is none.
-func (r *route) after(u uint32) uint32 {
-	for i := 0; i+1 < len(r.hops); i++ {
-		if r.hops[i].Set == nil && r.hops[i].ASN == u && r.hops[i+1].Set == nil {
-			return r.hops[i+1].ASN
-		}
-	}
-	return 0
-}

@@ -141,31 +141,6 @@ func (r *reference) via(hops []bgp.Hop, i int) *level {
 	return v
 }
 
-func (d *Detector) referenceCount(p *prefix, s *rib.Slot, n int) {
-	r := d.routeOf(s.Node)
-	if r == nil {
-		return
-	}
-	for i, hop := range r.hops[:max(0, len(r.hops)-1)] {
-		ref := d.upstreams[hop.ASN]
-		if ref == nil || hop.Set != nil || r.hops[i+1].Set != nil {
-			continue
-		}
-		if ref.prefixes[p.Prefix] == nil {
-			if n < 0 || !ref.room(r.hops[i+1].ASN, d.policy.References) {
-				continue
-			}
-			ref.prefixes[p.Prefix] = p
-			ref.behind[r.hops[i+1].ASN]++
-		}
-		ref.pairs.n += n
-		if v := ref.via(r.hops, i); v != nil {
-			v.n += n
-		}
-		d.mark(ref)
-	}
-}
-
 func (r *reference) judge(d *Detector, t int64) int64 {
 	r.pairs.commit(t, d.edges)
 	_, again := r.pairs.judge(t, d.edges, true)

@@ -165,19 +165,6 @@ func (w *world) after(d time.Duration) *world {
 	return w
 }
 
-// until lets time pass up to a moment of the day, as "21:04:07".
-func (w *world) until(clock string) *world {
-	t, err := time.Parse(time.TimeOnly, clock)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	to := w.at.Truncate(24 * time.Hour).Add(t.Sub(t.Truncate(24 * time.Hour)))
-	if to.Before(w.at) {
-		w.t.Fatalf("%s is over", clock)
-	}
-	return w.after(to.Sub(w.at))
-}
-
 func (w *world) announce(who, prefix, tail string) *world {
 	for _, i := range w.of(who) {
 		w.observe(bgp.Update{Peer: w.peers[i], Kind: bgp.Announce, Prefix: netip.MustParsePrefix(prefix), Path: w.path(i, tail)})

@@ -156,7 +156,6 @@ type edge struct{ left, right uint32 }
 // event is one sentence of the timeline.
 type event struct {
 	at       int64
-	line     int
 	verb     string
 	over     int64 // microseconds in which everybody settles
 	edges    []edge

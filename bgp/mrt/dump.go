@@ -46,11 +46,8 @@ func (d *dump) route(f *feed, e *Event) {
 	if _, ok := e.Update.Attr(wire.AttrPath); !ok {
 		return // the collector's own route: no peer said it
 	}
-	h := wire.ByPrefix
-	if s.cfg.Watch != nil {
-		if h = s.cfg.Watch.MatchRoute(e.Prefix, e.Update); h == 0 {
-			return
-		}
+	if s.cfg.Watch != nil && s.cfg.Watch.MatchRoute(e.Prefix, e.Update) == 0 {
+		return
 	}
 	s.stats.Matched++
 	s.out.updates = append(s.out.updates, bgp.Update{At: d.at, Peer: p.peer, Kind: bgp.TableRoute,

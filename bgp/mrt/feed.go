@@ -17,7 +17,6 @@ type feed struct {
 	suspended bool // the archive is not open
 	peers     *peerTable
 	dump      dump
-	counted   Counts // of the archive at hand, what the source has counted already
 	lastSec   uint32
 	last      time.Time // of lastSec
 }

@@ -71,9 +71,10 @@ func NewReader(name string, r io.Reader) *Reader {
 	return &Reader{name: name, src: src}
 }
 
-// Records gives how many records were read, Offset where the next one begins,
-// in bytes of the decompressed archive.
-func (r *Reader) Records() int  { return r.count }
+// Records gives how many records were read.
+func (r *Reader) Records() int { return r.count }
+
+// Offset gives where the next record begins, in bytes of the decompressed archive.
 func (r *Reader) Offset() int64 { return r.offset }
 
 // CutError says where an archive broke off, or stopped to make sense. Everything
