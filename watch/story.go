@@ -121,7 +121,8 @@ func (d *Detector) open(ev *Event, h *hoster, t int64) *incident {
 	inc := &incident{h: h, lost: map[*edge]float64{}, prefixes: map[*prefix]bool{}, origins: map[*origin]bool{}, confirmed: t, changed: t}
 	inc.Incident = Incident{Type: "incident", ID: stableID("incident", h.ID, ev.ID), Hoster: h.ID, Phase: Open,
 		Opened: ev.FirstSeen, Confirmed: at(t), Events: []string{}}
-	inc.wasDark = ev.Kind == HosterReturned || h.dark && ev.Kind != HosterDark && h.darkFrom < t
+	// What comes first in the second of the return was heard of a dark hoster, too.
+	inc.wasDark = ev.Kind == HosterReturned || ev.Kind != HosterDark && (h.dark && h.darkFrom < t || h.lit == t)
 	h.incident = inc
 	return inc
 }

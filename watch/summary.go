@@ -182,9 +182,9 @@ func (inc *incident) summary(d *Detector, t int64) string {
 	case Depeered:
 		inc.sayDepeered(&b, d)
 	case Moved:
-		fmt.Fprintf(&b, ": %s now from %s instead of %s", inc.sayOrigins(), asns(inc.Origins), asns(h.ASNs))
+		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins("now comes", "now come"), asns(inc.Origins), asns(h.ASNs))
 	case HijackSuspect:
-		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins", inc.sayOrigins(), asns(inc.Origins))
+		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins", inc.sayOrigins("is", "are"), asns(inc.Origins))
 	}
 	if inc.Flaps > 0 {
 		fmt.Fprintf(&b, "; it flaps (lost again %s)", times(inc.Flaps))
@@ -427,7 +427,7 @@ func (h *hoster) holders(d *Detector) (n, of int) {
 	return len(have), len(could)
 }
 
-func (inc *incident) sayOrigins() string {
+func (inc *incident) sayOrigins(one, many string) string {
 	var ps []string
 	for o := range inc.origins {
 		if s := o.p.Prefix.String(); !slices.Contains(ps, s) {
@@ -436,9 +436,9 @@ func (inc *incident) sayOrigins() string {
 	}
 	slices.Sort(ps)
 	if len(ps) > 3 {
-		return fmt.Sprintf("%d prefixes (%s and others) come", len(ps), ps[0])
+		return fmt.Sprintf("%d prefixes (%s and others) %s", len(ps), ps[0], many)
 	}
-	return list(ps) + " " + plural(len(ps), "comes", "come")
+	return list(ps) + " " + plural(len(ps), one, many)
 }
 
 func asns(ns []uint32) string {
@@ -492,6 +492,8 @@ func span(x time.Duration) string {
 	switch {
 	case x < 0:
 		return "0 seconds"
+	case x == time.Second:
+		return "a second"
 	case x < 2*time.Minute:
 		return fmt.Sprintf("%d seconds", int(x.Seconds()))
 	case x < 2*time.Hour:
