@@ -276,7 +276,7 @@ func (d *Detector) eligible(p *prefix, peer *rib.Peer, s *rib.Slot) bool {
 			return true
 		}
 	}
-	return p.kind == ownPrefix && d.table.FullFeed(peer, p.v6)
+	return p.kind == ownPrefix && p.entry != nil && d.table.FullFeed(peer, p.v6)
 }
 
 func (p *prefix) isCounted(peer *rib.Peer) bool {

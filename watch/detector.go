@@ -34,7 +34,8 @@ type Detector struct {
 	dirty   map[judged]struct{}
 	todo    []ranked
 	timers  timerQueue
-	events  []Event // of the present second
+	queued  map[judged]int64 // the earliest timer of each
+	events  []Event          // of the present second
 	emitted uint64
 	story   story
 }
@@ -172,7 +173,7 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 	d := &Detector{
 		policy: policy, byASN: map[uint32][]*hoster{}, table: rib.New(policy.SyncQuiet),
 		prefixes: map[netip.Prefix][]*prefix{}, upstreams: map[uint32]*reference{}, feeds: map[string]*feed{},
-		dirty: map[judged]struct{}{},
+		dirty: map[judged]struct{}{}, queued: map[judged]int64{},
 	}
 	seconds := func(x time.Duration) int64 { return int64(x / time.Second) }
 	d.edges = bounds{lo: policy.LostBelow, hi: policy.RestoredAbove, hold: seconds(policy.Hold),
@@ -258,6 +259,7 @@ func (d *Detector) pass(until int64) {
 	if d.now == 0 {
 		return
 	}
+	longest := d.now + 2*24*3600
 	for {
 		next := until
 		if len(d.timers) > 0 && d.timers[0].at < next {
@@ -269,13 +271,20 @@ func (d *Detector) pass(until int64) {
 			}
 		}
 		if m := (d.minute + 1) * 60; m > d.now && m < next {
-			next = m
+			if next = m; m > longest { // a record of the next century: all have long been silent
+				d.minute = until / 60
+				continue
+			}
 		}
 		if next >= until {
 			return
 		}
 		for len(d.timers) > 0 && d.timers[0].at <= next {
-			d.dirty[heap.Pop(&d.timers).(timer).what] = struct{}{}
+			x := heap.Pop(&d.timers).(timer)
+			if d.queued[x.what] == x.at {
+				delete(d.queued, x.what)
+			}
+			d.dirty[x.what] = struct{}{}
 		}
 		d.now = next
 		d.endSecond(next)
@@ -361,4 +370,11 @@ func (d *Detector) least(v6 int) int {
 }
 
 // later has something judged again at t.
-func (d *Detector) later(t int64, j judged) { heap.Push(&d.timers, timer{max(t, d.now+1), j}) }
+func (d *Detector) later(t int64, j judged) {
+	t = max(t, d.now+1)
+	if q, ok := d.queued[j]; ok && q <= t {
+		return // it is asked again before, and asks again itself
+	}
+	d.queued[j] = t
+	heap.Push(&d.timers, timer{t, j})
+}

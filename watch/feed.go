@@ -99,8 +99,8 @@ func (f *feed) rank() rank { return rank{hoster: ofFeeds, key: [4]uint64{uint64(
 func (f *feed) judge(d *Detector, t int64) int64 {
 	all, away := 0, 0
 	for _, p := range d.table.Peers() {
-		if p.Collector != f.name || p.State == rib.Unknown {
-			continue
+		if p.Collector != f.name || !p.Seen() {
+			continue // a session that comes up for the first time was not lost
 		}
 		all++
 		if p.State != rib.Up {
@@ -108,7 +108,7 @@ func (f *feed) judge(d *Detector, t int64) int64 {
 		}
 	}
 	f.worst = max(f.worst, away)
-	many := float64(away) > d.policy.BlindAbove*float64(all) && away > 1 || away == all
+	many := float64(away) > d.policy.BlindAbove*float64(all)
 	switch {
 	case f.silent || all == 0:
 	case many && !f.blind:

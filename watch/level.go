@@ -25,6 +25,7 @@ type level struct {
 	rise   int64 // lost: is above lo again since
 	since  int64 // of the mode
 	zero   int64 // falling: the count is 0 since
+	bottom int   // lost: where it last stood below lo
 	moved  int64 // when it was last a twentieth of the baseline away from anchor
 	anchor int   // where it stood then
 }
@@ -194,7 +195,7 @@ func (l *level) judge(t int64, b bounds, armed bool) (v verdict, again int64) {
 	}
 	n := float64(l.n)
 	if n <= b.lo*l.ref {
-		l.rise = 0
+		l.rise, l.bottom = 0, l.n
 		return nothing, 0
 	}
 	if l.rise == 0 {
@@ -250,7 +251,7 @@ func (l *level) judgeFalling(t int64, b bounds) (verdict, int64) {
 		// Nothing is left to hunt for paths with nobody, once that was so for a
 		// whole second: a withdrawal that is taken back at once is none.
 		if l.n == 0 && t > l.zero || t >= l.onset+b.hold {
-			l.mode, l.since, l.rise, l.zero = lost, t, 0, 0
+			l.mode, l.since, l.rise, l.zero, l.bottom = lost, t, 0, 0, l.n
 			return fell, 0
 		}
 		if l.n == 0 {

@@ -52,7 +52,7 @@ func DefaultPolicy() Policy {
 		ReferenceGone:  0.50,
 		BlindAbove:     0.20,
 		Silent:         15 * time.Minute,
-		SyncQuiet:      time.Minute,
+		SyncQuiet:      2 * time.Minute,
 		IncidentSpace:  0.25,
 	}
 }

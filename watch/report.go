@@ -86,7 +86,7 @@ func (d *Detector) upstreamEvent(e *edge, kind EventKind, onset, t int64, ref fl
 		ev.After, ev.Severity = now, Warning
 	default:
 		ev.After, ev.Severity = now, Info
-		ev.Before = share(d.edges.lo*e.pairs.ref, eligible)
+		ev.Before = share(float64(e.pairs.bottom), eligible)
 	}
 	away := kind == UpstreamLost || kind == TransitLost
 	through := func(n *rib.Node) bool {
@@ -181,6 +181,9 @@ func (d *Detector) routeEvent(p *prefix, kind EventKind, onset, t int64, ref flo
 		ev.Severity = Warning
 		ev.Zombies = p.zombies
 		w.add(p, func(s *rib.Slot) bool { return s.Node == nil })
+	case RouteRestored:
+		ev.Before = share(float64(p.sight.bottom), float64(p.eligible))
+		w.add(p, func(s *rib.Slot) bool { return s.Node != nil })
 	case PrefixNew:
 		if r, ok := d.originOf(p); ok {
 			ev.Origin = r

@@ -26,8 +26,9 @@ type incident struct {
 	vias      []*edge
 	prefixes  map[*prefix]bool // withdrawn in its course
 	origins   map[*origin]bool
-	failing   int // losses that were the upstream's own
-	others    int // losses that were not
+	again     [2]int // how often an upstream was lost again, and the hoster dark again: one thing seen twice
+	failing   int    // losses that were the upstream's own
+	others    int    // losses that were not
 	confirmed int64
 	changed   int64 // last loss, gain or return
 	backSince int64
@@ -131,6 +132,7 @@ func (d *Detector) open(ev *Event, h *hoster, t int64) *incident {
 func (inc *incident) add(d *Detector, ev *Event, t int64) {
 	h := inc.h
 	inc.dirty = true
+	defer func() { inc.Flaps = max(inc.again[0], inc.again[1]) }()
 	inc.Events = append(inc.Events, ev.ID)
 	if ev.FirstSeen.Before(inc.Opened) {
 		inc.Opened = ev.FirstSeen
@@ -143,7 +145,7 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 	case UpstreamLost:
 		e := family.edge(ev.Upstream)
 		if _, again := inc.lost[e]; again {
-			inc.Flaps++
+			inc.again[0]++
 		}
 		inc.lost[e] = ev.Before
 		if ev.UpstreamFailing {
@@ -179,7 +181,7 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 		inc.others += sign(int32(len(inc.prefixes))) - sign(int32(len(inc.prefixes)-1))
 	case HosterDark:
 		if inc.everDark {
-			inc.Flaps++
+			inc.again[1]++
 		}
 		inc.everDark, inc.darkAt, inc.changed = true, ev.FirstSeen.Unix(), t
 	case HosterReturned:

@@ -74,14 +74,14 @@ func TestStories(t *testing.T) {
 			w.withdraw("1-5", one, two).after(40*time.Minute).withdraw("6-8", one, two).after(5 * time.Hour)
 			both(func(p string) { w.announce("all", p, "1299 64510") })
 			w.after(2 * time.Minute).
-				tells("repeered open critical: Example Hosting is back behind AS1299 (100 %) after 5 hours in the dark; all prefixes stay visible")
+				tells("repeered open critical: Example Hosting is back behind AS1299 (100 %) after 5 hours in the dark; all prefixes are visible")
 		}},
 		{"repeered, for two hours, after its darkness had become normal", func(t *testing.T, w *world) {
 			w.withdraw("1-5", one, two).after(40*time.Minute).withdraw("6-8", one, two).after(25 * time.Hour)
 			both(func(p string) { w.announce("all", p, "1299 64510") })
 			w.after(2 * time.Hour)
 			const blackout = "blackout resolved critical: Example Hosting is dark: AS6939 and AS3549 dropped it within 40 minutes; unchanged for 24 hours, taken as the new normal"
-			w.tells(blackout, "repeered open critical: Example Hosting is back behind AS1299 (100 %); all prefixes stay visible")
+			w.tells(blackout, "repeered open critical: Example Hosting is back behind AS1299 (100 %); all prefixes are visible")
 			w.withdraw("all", one, two).after(30*time.Minute).
 				tells(blackout, "repeered resolved critical: Example Hosting came back behind AS1299; gone again after 2 hours")
 		}},

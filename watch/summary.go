@@ -221,7 +221,7 @@ func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
 		if gone == 0 {
 			fmt.Fprintf(b, ": %d of %d prefixes were withdrawn", len(inc.prefixes), all)
 		} else {
-			fmt.Fprintf(b, ": %d of %d prefixes are withdrawn", gone, all)
+			fmt.Fprintf(b, ": %d of %d prefixes %s withdrawn", gone, all, plural(gone, "is", "are"))
 		}
 	}
 	switch {
@@ -289,7 +289,7 @@ func (inc *incident) sayDepeered(b *strings.Builder, d *Detector) {
 	if len(gone) == 0 {
 		dropped = back
 	}
-	fmt.Fprintf(b, ": %s dropped it", asns(dropped))
+	fmt.Fprintf(b, ": %s dropped it%s", asns(dropped), inc.inFamily())
 	if len(inc.lost) == 1 {
 		fmt.Fprintf(b, " (%s of its routes before)", percent(total))
 	}
@@ -301,6 +301,25 @@ func (inc *incident) sayDepeered(b *strings.Builder, d *Detector) {
 	}
 	inc.sayCarriers(b, d)
 	inc.sayVisible(b, d)
+}
+
+// inFamily says which address family a loss is about, where the hoster has both.
+func (inc *incident) inFamily() string {
+	seen := [2]bool{}
+	for e := range inc.lost {
+		seen[e.f.v6] = true
+	}
+	if seen[0] == seen[1] || inc.h.own[0].prefixes == 0 || inc.h.own[1].prefixes == 0 {
+		return ""
+	}
+	return cond(seen[1], " in IPv6", " in IPv4")
+}
+
+func cond(is bool, then, otherwise string) string {
+	if is {
+		return then
+	}
+	return otherwise
 }
 
 // lostAndBack parts the upstreams lost in the story into those that are still
@@ -370,19 +389,19 @@ func (inc *incident) sayVisible(b *strings.Builder, d *Detector) {
 	gone, all := inc.h.withdrawn()
 	switch {
 	case gone == 0 && all > 0 && inc.h.visibility() >= d.policy.ResolveAbove:
-		b.WriteString("; all prefixes stay visible")
+		b.WriteString(cond(inc.everDark || inc.wasDark, "; all prefixes are visible", "; all prefixes stay visible"))
 	case gone > 0:
-		fmt.Fprintf(b, "; %d of %d prefixes are withdrawn", gone, all)
+		fmt.Fprintf(b, "; %d of %d prefixes %s withdrawn", gone, all, plural(gone, "is", "are"))
 	case all > 0:
 		fmt.Fprintf(b, "; seen by %s of the peers", percent(inc.h.visibility()))
 	}
 }
 
 // withdrawn counts the hoster's prefixes that are withdrawn, of those that were
-// there within the last day.
+// there within the baseline.
 func (h *hoster) withdrawn() (gone, all int) {
 	for _, p := range h.prefixes {
-		if p.retired || p.entry == nil {
+		if p.entry == nil || p.retired && h.d.now-p.sight.since > int64(h.d.policy.Baseline.Seconds()) {
 			continue
 		}
 		all++

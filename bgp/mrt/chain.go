@@ -1,6 +1,7 @@
 package mrt
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"path/filepath"
@@ -81,7 +82,10 @@ func chains(names []string) []*chain {
 	for _, n := range names {
 		list = append(list, describe(n))
 	}
-	slices.SortStableFunc(list, func(a, b archive) int { return a.named.Compare(b.named) })
+	// The order of the arguments decides only between archives of which nothing is known.
+	slices.SortStableFunc(list, func(a, b archive) int {
+		return cmp.Or(a.named.Compare(b.named), strings.Compare(a.collector, b.collector), strings.Compare(a.kind, b.kind))
+	})
 	for _, a := range list {
 		k := key{collector: a.collector, kind: a.kind}
 		if a.collector == "" {

@@ -246,7 +246,7 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 		t.begin(p, at)
 	case bgp.EndOfRIB:
 		if f := family(u.V6); p.pending[f] {
-			t.complete(p, f, at, emit)
+			t.complete(p, f, true, at, emit)
 		}
 	case bgp.TableStart:
 		if f := family(u.V6); p.State == Syncing {
@@ -429,9 +429,11 @@ func (t *Table) join(p *Peer, at int64, emit func(Change)) {
 // complete ends the transfer of one family: what it did not bring is gone. The
 // peer is Up from the first family on; the other one's routes stand as they were
 // until its own transfer ends.
-func (t *Table) complete(p *Peer, f int, at int64, emit func(Change)) {
+func (t *Table) complete(p *Peer, f int, told bool, at int64, emit func(Change)) {
 	p.pending[f] = false
-	p.Complete[f] = true
+	// A session that carries no IPv6 ends by calm like one whose IPv6 is done: that
+	// says nothing of IPv6, unless the transfer brought some.
+	p.Complete[f] = p.Complete[f] || f == 0 || told || len(p.sync[f]) > 0
 	if !p.pending[1-f] {
 		delete(t.syncing, p)
 	}
@@ -589,10 +591,16 @@ func Talkative(minutes uint64, over int) bool {
 	return over >= 10 && bits.OnesCount64(minutes)*5 >= over*4
 }
 
+// Seen reports whether the peer's routes ever counted.
+func (p *Peer) Seen() bool { return p.known }
+
 // traffic looks for a table transfer that nobody recorded, and for the end of one.
 func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
-	if p.State == Unknown || p.State == Stale {
+	switch {
+	case p.State == Unknown || p.State == Stale:
 		t.join(p, at, emit)
+	case p.State == Down && at > p.Since:
+		t.begin(p, at) // nobody recorded that it is back
 	}
 	h := heard{at, u.Heard.Announced, u.Heard.Withdrawn}
 	if n := len(p.window); n > 0 && p.window[n-1].announced > h.announced {
@@ -668,7 +676,7 @@ func (t *Table) Advance(now time.Time, emit func(Change)) {
 			if _, ok := t.syncing[p]; ok && t.syncEnd(p) <= at {
 				for f, open := range p.pending {
 					if open {
-						t.complete(p, f, at, emit)
+						t.complete(p, f, false, at, emit)
 					}
 				}
 			}

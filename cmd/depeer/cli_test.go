@@ -1,12 +1,15 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"depeer/bgp/bgptest"
 )
 
 func TestMain(m *testing.M) {
@@ -21,15 +24,46 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mccolo := recordMcColo(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CONFIGS", configs)
+			e.Setenv("MCCOLO", mccolo)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// recordMcColo makes the recordings that $MCCOLO names: mrt/, config.yaml, and the
+// scenario they come from.
+func recordMcColo(t *testing.T) string {
+	t.Helper()
+	const scenario = "../../watch/testdata/mccolo-2008.txtar"
+	x, err := bgptest.ReadFile(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := scenarioCase(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := c.scenario.WriteDir(filepath.Join(dir, "mrt")); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"config.yaml": []byte(x.Config), "mccolo-2008.txtar": text} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

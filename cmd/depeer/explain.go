@@ -50,6 +50,11 @@ hold time, and who was left out.`,
 			if err != nil {
 				return errors.Join(err, fault)
 			}
+			for i := range list {
+				if !until.IsZero() {
+					list[i].At = until // the engine stands a second later, to have judged this one
+				}
+			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				for i := range list {
