@@ -14,9 +14,10 @@ import (
 // archive is one input before it is opened.
 type archive struct {
 	name      string
-	collector string    // "" where the path does not say
+	collector string    // "" where the path does not say, until nameArchives
 	kind      string    // "rib", "updates", or "" where the name does not say
 	named     time.Time // the time in its name, zero without one
+	seed      bool      // read whole, whatever the bounds of time
 }
 
 // stamp finds the time in names like updates.20080223.0003.bz2, rib.20080501.0644
@@ -74,21 +75,20 @@ type chain struct {
 // chains puts archives into as few chains as their names allow. Those that do
 // not tell when they were begun, or tell the same as another, stand alone: only
 // their first record shows where they belong.
-func chains(names []string) []*chain {
-	type key struct{ folder, collector, kind string }
+func chains(list []archive) []*chain {
+	type key struct {
+		folder, collector, kind string
+		seed                    bool
+	}
 	at := map[key]*chain{}
 	var out []*chain
-	list := make([]archive, 0, len(names))
-	for _, n := range names {
-		list = append(list, describe(n))
-	}
 	// The order of the arguments decides only between archives of which nothing is known.
 	slices.SortStableFunc(list, func(a, b archive) int {
 		return cmp.Or(a.named.Compare(b.named), strings.Compare(a.collector, b.collector), strings.Compare(a.kind, b.kind))
 	})
 	for _, a := range list {
-		k := key{collector: a.collector, kind: a.kind}
-		if a.collector == "" {
+		k := key{collector: a.collector, kind: a.kind, seed: a.seed}
+		if Collector(a.name) == "" {
 			k.folder = filepath.Dir(a.name)
 		}
 		if c := at[k]; c != nil && !a.named.IsZero() && a.named.After(c.archives[len(c.archives)-1].named) {

@@ -50,7 +50,9 @@ func (f *feed) open(ctx context.Context) bool {
 		return false
 	}
 	c.in, c.decoder = in, NewDecoder(c.current.name, in)
-	c.decoder.Between(f.s.cfg.bounds())
+	if !c.current.seed {
+		c.decoder.Between(f.s.cfg.bounds())
+	}
 	c.decoder.Expect(f.s.cfg.Watch)
 	f.peers = nil
 	f.s.stats.Files++
@@ -131,24 +133,9 @@ func (f *feed) run(ctx context.Context, limit uint32) (more bool, err error) {
 // session finds the peer of an event.
 func (f *feed) session(addr []byte, asn uint32) *peerState {
 	if f.peers == nil {
-		f.peers = f.s.table(f.collector())
+		f.peers = f.s.table(f.c.current.collector)
 	}
 	return f.peers.of(addr, asn)
-}
-
-// collector names the collector of the archive at hand: its path, else the view
-// of its table, else what the configuration says, else its folder.
-func (f *feed) collector() string {
-	if f.c.current.collector != "" {
-		return f.c.current.collector
-	}
-	if _, view := f.c.decoder.Peers(); view != "" {
-		return view
-	}
-	if f.s.cfg.Collector != "" {
-		return f.s.cfg.Collector
-	}
-	return folderName(f.c.current.name)
 }
 
 // at gives the time of an event. Most records share their second with the one before.

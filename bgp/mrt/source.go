@@ -3,6 +3,7 @@ package mrt
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"depeer/bgp"
@@ -12,7 +13,8 @@ import (
 // Config says what a [Source] reads.
 type Config struct {
 	Inputs    []string    // files, folders, addresses, "-": see [Expand]
-	Collector string      // for archives whose path and view name none; "": the name of their folder
+	Seeds     []string    // likewise, but read whole, whatever From and To: tables to start from
+	Collector string      // of archives whose path names none; "": see nameArchives
 	From, To  time.Time   // what was recorded before From or after To is passed over; zero: no bound
 	Watch     *wire.Watch // what is wanted; nil: everything
 	Buffer    int64       // bytes of updates held back to be put in order; 0: 64 MiB
@@ -97,8 +99,19 @@ func (s *Source) Run(ctx context.Context, emit func([]bgp.Update) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.out.emit = emit
-	s.total = totalSize(names)
-	s.chainList = chains(names)
+	seeds, err := Expand(s.cfg.Seeds)
+	if err != nil {
+		return err
+	}
+	s.total = totalSize(append(slices.Clone(seeds), names...))
+	list := make([]archive, 0, len(seeds)+len(names))
+	for i, n := range append(seeds, names...) {
+		a := describe(n)
+		a.seed = i < len(seeds)
+		list = append(list, a)
+	}
+	nameArchives(ctx, list, s.cfg.Collector)
+	s.chainList = chains(list)
 	readers := make([]*feed, 0, len(s.chainList))
 	defer func() {
 		for _, f := range readers {

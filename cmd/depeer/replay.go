@@ -152,23 +152,17 @@ func newReplayer(cfg *Config) *replayer {
 	return &replayer{detector: watch.NewDetector(*cfg.Watchlist(), cfg.Policy), watch: w, policy: cfg.Policy, byID: map[string]int{}}
 }
 
-// run reads the seeds and then the recordings. What precedes a fault is judged;
+// run reads the seeds and the recordings. What precedes a fault is judged;
 // the fault is returned.
 func (r *replayer) run(ctx context.Context, args, seeds []string, from, to time.Time, p *progress) error {
 	defer p.end()
-	var faults error
-	if len(seeds) > 0 {
-		s := mrt.NewSource(mrt.Config{Inputs: seeds, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
-		faults = s.Run(ctx, r.observe)
-		r.add(s.Stats())
-	}
-	s := mrt.NewSource(mrt.Config{Inputs: args, From: from, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
+	s := mrt.NewSource(mrt.Config{Inputs: args, Seeds: seeds, From: from, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
 	err := s.Run(ctx, r.observe)
 	r.add(s.Stats())
 	if errors.Is(err, errUntil) {
 		err = nil
 	}
-	return errors.Join(faults, err)
+	return err
 }
 
 var errUntil = errors.New("the moment asked about is reached")
