@@ -408,8 +408,8 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		got, err := ours(stored)
-		if err != nil && strings.Contains(err.Error(), "stands for nothing") {
-			return // bzip2(1) calls it damaged too; the standard library reads something
+		if err != nil && (strings.Contains(err.Error(), "stands for nothing") || strings.Contains(err.Error(), "oversubscribed")) {
+			return // no encoder writes such codes; others read something, or call it damaged
 		}
 		if wantErr == nil && (err != nil || !bytes.Equal(got, want)) {
 			t.Fatalf("%d bytes, %v; want %d bytes", len(got), err, len(want))
