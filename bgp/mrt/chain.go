@@ -134,12 +134,22 @@ func (o *opening) close() {
 	}
 }
 
-// folderName is the collector of an archive whose path names none.
+// notNames are folders that tell what lies in them, not whose it is.
+var notNames = []string{"rib", "ribs", "bview", "bviews", "table", "tables", "dump", "dumps", "seed", "seeds", "update", "updates", "upd", "bgpdata", "mrt", "data"}
+
+// folderName is the collector of an archive whose path names none: the folder,
+// or the one above where that is named for what lies in it.
 func folderName(name string) string {
 	if name == "-" {
 		return "mrt"
 	}
-	d := filepath.Base(filepath.Dir(name))
+	up := filepath.Dir(name)
+	if slices.Contains(notNames, strings.ToLower(filepath.Base(up))) {
+		if above := filepath.Base(filepath.Dir(up)); above != "." && above != "/" && !strings.HasSuffix(above, ":") {
+			return above
+		}
+	}
+	d := filepath.Base(up)
 	if d == "." || d == "/" || strings.HasSuffix(d, ":") {
 		return "mrt"
 	}

@@ -23,15 +23,19 @@ func nameArchives(ctx context.Context, list []archive, configured string) {
 	tables, others := false, false
 	for i := range list {
 		a := &list[i]
-		if a.collector != "" {
-			named[a.collector] = true
-			tables, others = tables || a.kind == "rib", others || a.kind != "rib"
-			continue
+		if a.collector == "" {
+			unknown = append(unknown, a)
 		}
-		unknown = append(unknown, a)
 	}
 	if len(unknown) == 0 {
 		return
+	}
+	for i := range list {
+		if a := &list[i]; a.collector != "" {
+			named[a.collector] = true
+			isRIB := a.kind == "rib" || a.kind == "" && isTable(ctx, a.name)
+			tables, others = tables || isRIB, others || !isRIB
+		}
 	}
 	folders := map[string]bool{}
 	hasTables := false

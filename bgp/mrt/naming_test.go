@@ -29,9 +29,12 @@ func TestNameArchives(t *testing.T) {
 		want       []string
 	}{
 		{"one folder", []string{put("a/seed", table), put("a/day", update)}, "", []string{"a", "a"}},
-		{"tables apart, told by their names", []string{put("ribs/rib.20081110.2200", table), put("upd/updates.20081111.0000", update)}, "", []string{"upd", "upd"}},
+		{"tables apart, told by their names", []string{put("ribs/rib.20081110.2200", table), put("one/updates.20081111.0000", update)}, "", []string{"one", "one"}},
 		{"tables apart, told by what is in them", []string{put("x/seed", table), put("y/day", update)}, "", []string{"y", "y"}},
 		{"a table whose path names the collector", []string{put("rrc00/bview.20081110.2200", table), put("y/day", update)}, "", []string{"rrc00", "rrc00"}},
+		{"a table whose path names the collector and not what it is, and standard input", []string{put("rrc01/seed", table), "-"}, "", []string{"rrc01", "rrc01"}},
+		{"two collectors, tables and updates apart", []string{put("p/RIBS/1", table), put("p/UPDATES/1", update), put("q/RIBS/1", table), put("q/UPDATES/1", update)}, "",
+			[]string{"p", "p", "q", "q"}},
 		{"two folders of updates", []string{put("y/day", update), put("z/day", update)}, "", []string{"y", "z"}},
 		{"as configured", []string{put("x/seed", table), put("y/day", update)}, "own", []string{"own", "own"}},
 		{"as the paths say", []string{"rrc00/updates.20081111.0000.gz", "route-views2/rib.20081111.0000.bz2"}, "own", []string{"rrc00", "route-views2"}},
