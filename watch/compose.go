@@ -56,13 +56,20 @@ func (x *composition) take(d *Detector, p *prefix, peer *rib.Peer, s *rib.Slot, 
 		d.reference(q.upstream)
 		e := f.edge(q.upstream)
 		x.edges[e] += n
-		e.count(peer, n, false)
+		e.compose(peer, n)
 		if q.via != 0 && q.via != peer.ASN {
 			e := f.viaEdge(q.via, q.upstream)
 			x.edges[e] += n
-			e.count(peer, n, false)
+			e.compose(peer, n)
 		}
 	}
+}
+
+// compose counts a route that a peer brings or takes away, at the baseline too.
+func (e *edge) compose(peer *rib.Peer, n int) {
+	was := e.peers
+	e.count(peer, n, false)
+	e.held = max(0, e.held+e.peers-was)
 }
 
 // apply moves baselines and counts together. before holds the eligible peers of
@@ -120,6 +127,7 @@ func (d *Detector) peerLeft(peer *rib.Peer) {
 // peerJoined counts a peer's routes as they stand in the table.
 func (d *Detector) peerJoined(peer *rib.Peer) {
 	d.joined++
+	d.most = max(d.most, d.joined)
 	for v := range peer.Complete {
 		if peer.Complete[v] {
 			d.complete[v]++

@@ -29,6 +29,7 @@ type Detector struct {
 	started  int64        // the first second
 	minute   int64        // of the last look for silence
 	joined   int          // peers that are counted
+	most     int          // the most that ever were: one of many is not all that there is
 	complete [2]int       // of these, peers whose whole table of the family is known
 
 	dirty   map[judged]struct{}
@@ -362,7 +363,7 @@ func (d *Detector) seeded(v6 int) bool { return d.complete[v6]*2 >= d.joined && 
 // where there are fewer; without tables to start from, so many that the silence
 // of the others does not matter.
 func (d *Detector) least(v6 int) int {
-	n := min(d.policy.MinPeers, max(d.joined, 1))
+	n := min(d.policy.MinPeers, max(d.most, 1))
 	if !d.seeded(v6) {
 		n = max(n, int(d.policy.MinKnown*float64(d.joined)+0.999))
 	}

@@ -338,6 +338,20 @@ func TestWithdrawn(t *testing.T) {
 				t.Errorf("said: %s", got)
 			}
 		}},
+		{"the session of everybody is lost, and its table comes back without the hoster", func(t *testing.T, w *world) {
+			w.session("all", bgp.PeerDown).after(5 * time.Second)
+			for _, p := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
+				w.session(p, bgp.PeerUp).session(p, bgp.EndOfRIB).after(3 * time.Second)
+			}
+			w.after(2 * time.Minute)
+			w.wants("01:00:00 feed.lost rrc00 (1.00 to 0.00 of 0) warning",
+				"01:00:09 upstream.lost example AS6939 (1.00 to 0.00 of 2) critical",
+				"01:00:09 route.withdrawn example "+one+" (1.00 to 0.00 of 2) warning",
+				"01:00:09 route.withdrawn example "+two+" (1.00 to 0.00 of 2) warning",
+				"01:00:09 hoster.dark example (1.00 to 0.00 of 2) critical",
+				"01:00:23 feed.restored rrc00 (0.00 to 1.00 of 7) info",
+				"01:00:24 upstream.lost example AS3549 (0.29 to 0.00 of 7) critical")
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.story(t, carried(t)) })

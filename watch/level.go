@@ -158,10 +158,13 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 			l.scale(float64(l.n) / float64(old))
 		}
 	case d > 0:
-		if l.base(t, b) == 0 {
+		base := l.base(t, b)
+		if base == 0 {
 			l.seed(t)
 			return
 		}
+		// All who joined before lost what they brought: it is missed of this one too.
+		l.scale((base + float64(d)) / base)
 	}
 	if d != 0 {
 		if l.mode != steady || len(l.low) == 0 {
