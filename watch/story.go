@@ -26,9 +26,8 @@ type incident struct {
 	vias      []*edge
 	prefixes  map[*prefix]bool // withdrawn in its course
 	origins   map[*origin]bool
-	again     [2]int // how often an upstream was lost again, and the hoster dark again: one thing seen twice
-	failing   int    // losses that were the upstream's own
-	others    int    // losses that were not
+	again     [2]int         // how often an upstream was lost again, and the hoster dark again: one thing seen twice
+	failed    map[*edge]bool // losses that were the upstream's own
 	confirmed int64
 	changed   int64 // last loss, gain or return
 	backSince int64
@@ -119,7 +118,7 @@ func (f *family) lastLoss(ev *Event) time.Time {
 }
 
 func (d *Detector) open(ev *Event, h *hoster, t int64) *incident {
-	inc := &incident{h: h, lost: map[*edge]float64{}, prefixes: map[*prefix]bool{}, origins: map[*origin]bool{}, confirmed: t, changed: t}
+	inc := &incident{h: h, lost: map[*edge]float64{}, prefixes: map[*prefix]bool{}, origins: map[*origin]bool{}, failed: map[*edge]bool{}, confirmed: t, changed: t}
 	inc.Incident = Incident{Type: "incident", ID: stableID("incident", h.ID, ev.ID), Hoster: h.ID, Phase: Open,
 		Opened: ev.FirstSeen, Confirmed: at(t), Events: []string{}}
 	// What comes first in the second of the return was heard of a dark hoster, too.
@@ -147,21 +146,12 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 		if _, again := inc.lost[e]; again {
 			inc.again[0]++
 		}
-		inc.lost[e] = ev.Before
-		if ev.UpstreamFailing {
-			inc.failing++
-		} else {
-			inc.others++
-		}
+		inc.lost[e], inc.failed[e] = ev.Before, ev.UpstreamFailing
 		h.lossLog = append(h.lossLog, t)
 		inc.changed = t
 	case TransitLost:
-		inc.vias = append(inc.vias, family.viaEdge(ev.Via, ev.Upstream))
-		if ev.UpstreamFailing {
-			inc.failing++
-		} else {
-			inc.others++
-		}
+		e := family.viaEdge(ev.Via, ev.Upstream)
+		inc.vias, inc.failed[e] = append(inc.vias, e), ev.UpstreamFailing
 		inc.changed = t
 	case UpstreamGained:
 		if e := family.edge(ev.Upstream); !slices.Contains(inc.gained, e) {
@@ -178,7 +168,6 @@ func (inc *incident) add(d *Detector, ev *Event, t int64) {
 		if p := find(d.prefixes[*ev.Prefix], h); p != nil {
 			inc.prefixes[p] = true
 		}
-		inc.others += sign(int32(len(inc.prefixes))) - sign(int32(len(inc.prefixes)-1))
 	case HosterDark:
 		if inc.everDark {
 			inc.again[1]++
@@ -203,6 +192,7 @@ func (inc *incident) judge(d *Detector, t int64) (again int64) {
 	if inc.Phase == Resolved {
 		return 0
 	}
+	again = inc.doubt(d, t)
 	back := inc.atBaseline(d, t)
 	switch {
 	case !back:
@@ -222,10 +212,10 @@ func (inc *incident) judge(d *Detector, t int64) (again int64) {
 	case t >= normal && !back:
 		inc.resolve(d, t, NewNormal)
 	case back:
-		again = inc.backSince + resolve
+		again = soonest(again, inc.backSince+resolve)
 	default:
 		// It may creep back without any further event: look now and then.
-		again = min(normal, t+60)
+		again = soonest(again, min(normal, t+60))
 	}
 	inc.publish(d, t)
 	return again

@@ -109,7 +109,7 @@ func (inc *incident) class(d *Detector, t int64) Class {
 		return Repeered
 	case inc.everDark && inc.returned && !inc.h.dark && len(inc.gained) > 0:
 		return Repeered
-	case inc.failing > 0 && inc.others == 0:
+	case inc.upstreamFailed(d):
 		return UpstreamFailure
 	case inc.everDark:
 		return Blackout
@@ -168,8 +168,7 @@ func (inc *incident) summary(d *Detector, t int64) string {
 	case Repeered:
 		inc.sayRepeered(&b, d)
 	case UpstreamFailure:
-		fmt.Fprintf(&b, " lost %s, and so did most other networks behind it: the upstream is failing or leaving, this is no de-peering", asns(inc.Lost))
-		inc.sayCarriers(&b, d)
+		inc.sayFailure(&b, d)
 	case Rewired:
 		if len(inc.Lost) == 0 && len(inc.Remaining) == 0 {
 			fmt.Fprintf(&b, " appears behind %s", inc.sayShares(d, inc.gained))
@@ -241,6 +240,21 @@ func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
 		if holders, of := h.holders(d); holders > 0 {
 			fmt.Fprintf(b, "; %d of %d peers still %s a path through %s", holders, of, plural(holders, "has", "have"), asns(through))
 		}
+	}
+}
+
+func (inc *incident) sayFailure(b *strings.Builder, d *Detector) {
+	switch {
+	case inc.everDark && inc.h.dark:
+		b.WriteString(" is dark: it")
+	case inc.everDark:
+		fmt.Fprintf(b, " was dark for %s: it", span(time.Duration(inc.backAt-inc.darkAt)*time.Second))
+	}
+	fmt.Fprintf(b, " lost %s, and so did most other networks behind %s: the upstream is failing or leaving, this is no de-peering",
+		asns(inc.Lost), plural(len(inc.Lost), "it", "them"))
+	inc.sayCarriers(b, d)
+	if len(inc.prefixes) > 0 && !inc.everDark {
+		inc.sayVisible(b, d)
 	}
 }
 
