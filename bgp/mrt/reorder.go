@@ -14,8 +14,8 @@ import (
 // each peer's own in the order in which it said them. So the order in which a
 // collector wrote its peers' records into a file changes nothing.
 //
-// The rule when they do not fit: the older half goes out. What is met later and
-// is older than what went out goes out with the next half, late and counted.
+// The rule when they do not fit: the older three quarters go out. What is met later and
+// is older than what went out goes out with the next ones, late and counted.
 type reorder struct {
 	limit   int64
 	emit    func([]bgp.Update) error
@@ -38,7 +38,7 @@ const updateSize = int64(unsafe.Sizeof(bgp.Update{})) + int64(unsafe.Sizeof(orde
 // emitBatch is how many updates are given out in one call.
 const emitBatch = 1024
 
-// grown counts updates from index n on, and gives the older half out if there
+// grown counts updates from index n on, and gives the older part out if there
 // are too many. before is called ahead of that, to add what is owed.
 func (r *reorder) grown(n int, before func()) error {
 	for i := n; i < len(r.updates); i++ {
@@ -51,7 +51,7 @@ func (r *reorder) grown(n int, before func()) error {
 		return nil
 	}
 	before()
-	return r.flush(len(r.updates) / 2)
+	return r.flush(len(r.updates) * 3 / 4)
 }
 
 // size is what an update takes in memory. Updates of one message share their path.

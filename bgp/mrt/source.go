@@ -51,7 +51,7 @@ type Stats struct {
 // time of their records. So no more archives are open than there are collectors
 // and kinds, and one more of each. What is wanted is held back and emitted by
 // second, then by peer, each peer's own in its order, when the input ends or
-// Config.Buffer is full; then the older half is emitted. A record that turns up
+// Config.Buffer is full; then the older three quarters are emitted. A record that turns up
 // later than that, and is older than what was emitted, is emitted late and
 // counted in Stats.Late.
 //

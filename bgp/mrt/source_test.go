@@ -275,7 +275,7 @@ func TestSourceInterleaving(t *testing.T) {
 	}
 }
 
-// A buffer that is too small gives out the older half: what comes later than
+// A buffer that is too small gives out the older part: what comes later than
 // that is late, and nothing is lost.
 func TestSourceSmallBuffer(t *testing.T) {
 	var records [][]byte

@@ -102,7 +102,7 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 }
 
 // gcPercent is how much garbage there may be beside what lives (runtime/debug).
-const gcPercent = 50
+const gcPercent = 60
 
 // replayBuffer is how much is held back to be put in order, in bytes: some hundred
 // thousand watched updates, more than any collector was ever out of order.
