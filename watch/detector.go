@@ -122,6 +122,7 @@ type edge struct {
 	rising    int64   // since when enough peers have it, while not known
 	lostAt    int64   // when its last loss was told
 	lostOnset int64   // and when that began
+	lostLast  int64   // and when the last routes went
 	lostRef   float64 // and its count before
 }
 

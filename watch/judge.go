@@ -53,6 +53,7 @@ func (e *edge) judge(d *Detector, t int64) (again int64) {
 	switch v {
 	case fell:
 		e.lostAt, e.lostOnset, e.lostRef = t, e.pairs.onset, e.pairs.ref
+		e.lostLast = min(t, max(e.pairs.onset, e.pairs.moved))
 		d.upstreamEvent(e, UpstreamLost, e.pairs.onset, t, e.pairs.ref)
 	case cameBack:
 		d.upstreamEvent(e, UpstreamRestored, e.pairs.rise, t, 0)
@@ -333,7 +334,7 @@ func (h *hoster) judge(d *Detector, t int64) (again int64) {
 			}
 		}
 		d.hosterEvent(h, HosterDark, onset, t)
-	case !gone && h.dark && live[0]+live[1] > 0:
+	case !gone && h.dark && live[0]+live[1] > 0 && h.itself(d):
 		h.dark, h.lit = false, t
 		onset := t
 		for _, p := range h.prefixes {
@@ -344,6 +345,28 @@ func (h *hoster) judge(d *Detector, t int64) (again int64) {
 		d.hosterEvent(h, HosterReturned, onset, t)
 	}
 	return again
+}
+
+// itself reports whether what is seen of the hoster is its own: a prefix that
+// comes back from somebody else has not brought it back.
+func (h *hoster) itself(d *Detector) bool {
+	for _, p := range h.prefixes {
+		if p.sight.mode == lost || p.sight.n == 0 {
+			continue
+		}
+		own := 0
+		d.holders(p, func(_ *rib.Peer, s *rib.Slot) {
+			if r := d.routeOf(s.Node); r != nil {
+				if _, ok := r.pass(h); ok || slices.Contains(h.AllowedOrigins, r.origin) {
+					own++
+				}
+			}
+		})
+		if own >= min(d.least(p.v6), p.sight.n) {
+			return true
+		}
+	}
+	return false
 }
 
 // alive reports whether any prefix is seen as usual: however small it is, the

@@ -110,12 +110,38 @@ func TestStories(t *testing.T) {
 			w.announce("all", one, "174 64999").after(2 * time.Hour).
 				tells("moved open critical: Example Hosting: " + one + " now comes from AS64999 instead of AS64510")
 			w.announce("all", one, "6939 64510").after(20 * time.Minute).
-				tells("moved resolved critical: Example Hosting: " + one + " now comes from AS64999 instead of AS64510; over after 2 hours")
+				tells("moved resolved critical: Example Hosting: " + one + " came from AS64999 instead of AS64510; over after 2 hours")
 		}},
 		{"hijack-suspect", func(t *testing.T, w *world) {
 			both(func(p string) { w.announce("1-3", p, "174 64999") })
 			w.after(2 * time.Minute).
 				tells("hijack-suspect open critical: Example Hosting: " + one + " and " + two + " are also announced by AS64999, which is neither the hoster nor allowed: a hijack, or a move that begins")
+		}},
+		{"moved: dark, and its prefixes come back from somebody else, the hoster does not", func(t *testing.T, w *world) {
+			w.withdraw("all", one, two).after(10 * time.Minute).sent()
+			both(func(p string) { w.announce("all", p, "174 64999") })
+			w.after(5 * time.Minute).
+				tells("moved open critical: Example Hosting: " + one + " and " + two + " now come from AS64999 instead of AS64510")
+			if got := w.kinds(); got != "route.restored origin.new" {
+				t.Errorf("said: %s", got)
+			}
+			both(func(p string) { w.announce("all", p, "6939 64510") })
+			w.after(2 * time.Minute)
+			if got := w.kinds(); got != "upstream.restored hoster.returned origin.gone" {
+				t.Errorf("said: %s", got)
+			}
+		}},
+		{"hijack-suspect, for an hour", func(t *testing.T, w *world) {
+			w.announce("1-3", one, "174 64999").after(time.Hour).announce("1-3", one, "6939 64510").after(20 * time.Minute).
+				tells("hijack-suspect resolved critical: Example Hosting: " + one + " was also announced by AS64999, which is neither the hoster nor allowed: a hijack, or a move that begins; over after 60 minutes")
+		}},
+		{"blackout: zombies say nothing of how fast the upstreams went", func(t *testing.T, _ *world) {
+			w := newWorld(t, 60, single()).holds("1-30", one, "6939 64510").holds("31-60", one, "3549 64510").dump().after(time.Hour)
+			w.withdraw("4-30", one).withdraw("31-60", one).after(20 * time.Second).after(2 * time.Hour)
+			got := w.story()
+			if want := "blackout open critical: Example Hosting is dark: AS3549 and AS6939 dropped it in the same second"; got[len(got)-1] != want {
+				t.Errorf("%q", got)
+			}
 		}},
 		{"upstream-failure: its other customers lost it, too", func(t *testing.T, w *world) {
 			w = withCustomers(t, 5, 6, 7, 8)

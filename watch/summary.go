@@ -181,9 +181,12 @@ func (inc *incident) summary(d *Detector, t int64) string {
 	case Depeered:
 		inc.sayDepeered(&b, d)
 	case Moved:
-		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins("now comes", "now come"), asns(inc.Origins), asns(h.ASNs))
+		over := inc.over()
+		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins(cond(over, "came", "now comes"), cond(over, "came", "now come")), asns(inc.Origins), asns(h.ASNs))
 	case HijackSuspect:
-		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins", inc.sayOrigins("is", "are"), asns(inc.Origins))
+		over := inc.over()
+		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins",
+			inc.sayOrigins(cond(over, "was", "is"), cond(over, "were", "are")), asns(inc.Origins))
 	}
 	if inc.Flaps > 0 {
 		fmt.Fprintf(&b, "; it flaps (lost again %s)", times(inc.Flaps))
@@ -206,6 +209,11 @@ func (inc *incident) summary(d *Detector, t int64) string {
 		}
 	}
 	return b.String()
+}
+
+// over reports whether all is as it was before.
+func (inc *incident) over() bool {
+	return inc.Phase == Recovering || inc.Phase == Resolved && *inc.Resolution == Recovered
 }
 
 func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
@@ -232,13 +240,18 @@ func (inc *incident) sayBlackout(b *strings.Builder, d *Detector) {
 			if first == 0 || e.lostOnset < first {
 				first = e.lostOnset
 			}
-			last = max(last, e.lostAt)
+			last = max(last, e.lostLast)
 		}
-		fmt.Fprintf(b, ": %s dropped it within %s", asns(inc.Lost), span(time.Duration(last-first)*time.Second))
+		within := "in the same second"
+		if last > first {
+			within = "within " + span(time.Duration(last-first)*time.Second)
+		}
+		fmt.Fprintf(b, ": %s dropped it %s", asns(inc.Lost), within)
 	}
 	if through := slices.Sorted(slices.Values(append(slices.Clone(inc.Remaining), inc.Gained...))); h.dark && len(through) > 0 {
 		if holders, of := h.holders(d); holders > 0 {
-			fmt.Fprintf(b, "; %d of %d peers still %s a path through %s", holders, of, plural(holders, "has", "have"), asns(through))
+			still := cond(h.rising(), "again", "still")
+			fmt.Fprintf(b, "; %d of %d peers %s %s a path through %s", holders, of, still, plural(holders, "has", "have"), asns(through))
 		}
 	}
 }
@@ -432,6 +445,11 @@ func (h *hoster) visibility() float64 {
 		return 0
 	}
 	return min(1, float64(n)/float64(of))
+}
+
+// rising reports whether a withdrawn prefix is on its way back.
+func (h *hoster) rising() bool {
+	return slices.ContainsFunc(h.prefixes, func(p *prefix) bool { return p.sight.mode == lost && p.sight.rise != 0 })
 }
 
 // holders counts the peers that have any route to the hoster, of those that could.
