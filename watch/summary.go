@@ -170,14 +170,7 @@ func (inc *incident) summary(d *Detector, t int64) string {
 	case UpstreamFailure:
 		inc.sayFailure(&b, d)
 	case Rewired:
-		if len(inc.Lost) == 0 && len(inc.Remaining) == 0 {
-			fmt.Fprintf(&b, " appears behind %s", inc.sayShares(d, inc.gained))
-		} else if len(inc.Lost) == 0 {
-			fmt.Fprintf(&b, " has a new upstream: %s", inc.sayShares(d, inc.gained))
-		} else {
-			fmt.Fprintf(&b, " moved from %s to %s, which never carried it before", asns(inc.Lost), inc.sayShares(d, inc.gained))
-		}
-		inc.sayVisible(&b, d)
+		inc.sayRewired(&b, d)
 	case Depeered:
 		inc.sayDepeered(&b, d)
 	case Moved:
@@ -185,8 +178,8 @@ func (inc *incident) summary(d *Detector, t int64) string {
 		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins(cond(over, "came", "now comes"), cond(over, "came", "now come")), asns(inc.Origins), asns(h.ASNs))
 	case HijackSuspect:
 		over := inc.over()
-		fmt.Fprintf(&b, ": %s also announced by %s, which is neither the hoster nor allowed: a hijack, or a move that begins",
-			inc.sayOrigins(cond(over, "was", "is"), cond(over, "were", "are")), asns(inc.Origins))
+		fmt.Fprintf(&b, ": %s also announced by %s, which %s neither the hoster nor allowed: a hijack, or a move that begins",
+			inc.sayOrigins(cond(over, "was", "is"), cond(over, "were", "are")), asns(inc.Origins), plural(len(inc.Origins), "is", "are"))
 	}
 	if inc.Flaps > 0 {
 		fmt.Fprintf(&b, "; it flaps (lost again %s)", times(inc.Flaps))
@@ -292,6 +285,27 @@ func (inc *incident) sayRepeered(b *strings.Builder, d *Detector) {
 		}
 		inc.sayVisible(b, d)
 	}
+}
+
+func (inc *incident) sayRewired(b *strings.Builder, d *Detector) {
+	var from []uint32 // what came and went within the story it did not move from
+	for _, a := range inc.Lost {
+		if !slices.Contains(inc.Gained, a) {
+			from = append(from, a)
+		}
+	}
+	to := inc.sayShares(d, inc.gained)
+	switch {
+	case len(from) > 0:
+		fmt.Fprintf(b, " moved from %s to %s, which never carried it before", asns(from), to)
+	case len(inc.Lost) > 0:
+		fmt.Fprintf(b, " was carried for a while by %s, which never did before", to)
+	case len(inc.Remaining) == 0:
+		fmt.Fprintf(b, " appears behind %s", to)
+	default:
+		fmt.Fprintf(b, " has a new upstream: %s", to)
+	}
+	inc.sayVisible(b, d)
 }
 
 func (inc *incident) sayDepeered(b *strings.Builder, d *Detector) {
