@@ -126,6 +126,30 @@ func check(t *testing.T, got []string, want string) {
 	}
 }
 
+// The first record of an archive is read to know where the archive belongs, and
+// its prefixes may be learned from others before it is due.
+func TestSourceLearnsBeforeItIsDue(t *testing.T) {
+	dir := t.TempDir()
+	archiveFile(t, dir, "rrc00/a", announced(t0, 1, 3549, 26780))
+	archiveFile(t, dir, "rrc00/b", withdrawn(t0+50, 1), withdrawn(t0+60, 2))
+	archiveFile(t, dir, "rrc01/c", withdrawn(t0+70, 3))
+	w := wire.NewWatch()
+	w.Learn = true
+	w.AddASN(26780)
+	got, stats, err := said(t, Config{Inputs: []string{dir}, Watch: w})
+	if err != nil || stats.Matched != 4 {
+		t.Error(stats, err)
+	}
+	check(t, got, `
+		0 rrc00/1 announce 208.66.192.0/22 3549 26780
+		50 rrc00/1 withdraw 208.66.192.0/22
+		50 rrc00/1 heard 1 1
+		60 rrc00/2 withdraw 208.66.192.0/22
+		60 rrc00/2 heard 0 1
+		70 rrc01/3 withdraw 208.66.192.0/22
+		70 rrc01/3 heard 0 1`)
+}
+
 func TestSourceMergesByTime(t *testing.T) {
 	dir := t.TempDir()
 	a1 := archiveFile(t, dir, "rrc00/updates.20081111.2100", announced(t0, 1, 3549, 26780), withdrawn(t0+50, 1))

@@ -21,6 +21,7 @@ type prefixSet struct {
 	top4   [1 << 14]uint64 // one bit for each /20
 	exact4 table4
 	lens4  uint64           // lengths of subtrees
+	added4 int              // how often IPv4 prefixes were added: what was looked up before knows nothing of them
 	top6   [1 << 12]uint64  // one bit for each hash of the first 32 bits
 	exact6 map[Prefix]uint8 // ID is always 0
 	lens6  [3]uint64        // lengths of subtrees, 0 to 128
@@ -97,6 +98,7 @@ func (s *prefixSet) add(p Prefix, flag uint8) {
 		s.add6(p, flag)
 		return
 	}
+	s.added4++
 	s.exact4.or(key4(p), flag)
 	first, n := uint32(p.Hi>>(64-topBits)), uint32(1)
 	if flag&subtree != 0 {

@@ -44,7 +44,13 @@ type Update struct {
 	nAnn      int  // unicast prefixes announced
 	nWdr      int  // unicast prefixes withdrawn
 	filter    *prefixSet
+	added4    int  // of filter, when the message was split
 	maybe     bool // a prefix of the IPv4 fields may be in filter
+}
+
+// mayHold4 is false where no prefix of the IPv4 fields is in the set.
+func (u *Update) mayHold4(s *prefixSet) bool {
+	return u.maybe || u.filter != s || u.added4 != s.added4
 }
 
 // Expect makes Split look, while it walks the prefixes anyway, whether any may
@@ -163,6 +169,9 @@ func (u *Update) split(body []byte) Fault {
 	u.nlri = span{uint16(a), uint16(len(body))}
 	var ok bool
 	u.maybe = false
+	if u.filter != nil {
+		u.added4 = u.filter.added4
+	}
 	if w == 2 && u.filter != nil && !u.s.AddPath4 { // nearly always
 		if u.nAnn, u.maybe, ok = u.filter.walk4(body, a, len(body)); !ok {
 			return BadPrefix

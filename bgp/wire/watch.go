@@ -68,7 +68,7 @@ func (w *Watch) Match(u *Update) (h Hit) {
 	if u.nAnn != 0 && w.pathSeen(u) {
 		h = w.onPath(u)
 	}
-	if (u.maybe || u.filter != &w.prefixes || !u.Plain()) && w.anyPrefix(u) {
+	if (u.mayHold4(&w.prefixes) || !u.Plain()) && w.anyPrefix(u) {
 		h |= ByPrefix
 	}
 	return h
@@ -124,7 +124,7 @@ func (w *Watch) anyPrefix(u *Update) bool {
 		return false
 	}
 	s := &w.prefixes
-	if (u.maybe || u.filter != s) && (s.anyOf(u.Announced()) || s.anyOf(u.Withdrawn())) {
+	if u.mayHold4(s) && (s.anyOf(u.Announced()) || s.anyOf(u.Withdrawn())) {
 		return true
 	}
 	if u.seen&(bitReach|bitUnreach) == 0 {

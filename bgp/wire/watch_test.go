@@ -186,6 +186,25 @@ func TestLearn(t *testing.T) {
 	}
 }
 
+// A message may be split long before it is matched, and what it holds be learned
+// from another one meanwhile.
+func TestLearnBetweenSplitAndMatch(t *testing.T) {
+	for name, nlri := range map[string][]byte{"withdrawn": mccolo, "a more specific withdrawn": {24, 208, 66, 193}} {
+		w := NewWatch()
+		w.Learn = true
+		w.AddASN(26780)
+		var u Update
+		u.Expect(w)
+		if f := u.Split(body(nlri, nil, nil), Session{}); f != None {
+			t.Fatal(f)
+		}
+		w.Match(announce(t, Session{}, mccolo, sequence2(701, 3549, 26780)))
+		if h := w.Match(&u); h != ByPrefix {
+			t.Errorf("%s: %b", name, h)
+		}
+	}
+}
+
 func TestLearnIsBounded(t *testing.T) {
 	w := NewWatch()
 	w.Learn = true
