@@ -23,8 +23,13 @@ type peerTable struct {
 	slots     []peerSlot // open addressing, a power of two, at most half full
 	used      int
 	others    map[otherPeer]*peerState
+	byAddr    map[netip.Addr]*peerState // the first session of each address
 	all       []*peerState
 }
+
+// asTrans stands in records with 2 octets for an AS number that needs 4 (RFC 6793
+// section 9): the session is then known by its address.
+const asTrans = 23456
 
 type peerSlot struct {
 	key  uint64 // address<<32 | AS
@@ -37,7 +42,7 @@ type otherPeer struct {
 }
 
 func newPeerTable(collector string) *peerTable {
-	return &peerTable{collector: collector, slots: make([]peerSlot, 256), others: map[otherPeer]*peerState{}}
+	return &peerTable{collector: collector, slots: make([]peerSlot, 256), others: map[otherPeer]*peerState{}, byAddr: map[netip.Addr]*peerState{}}
 }
 
 // of gives the session of an event.
@@ -102,8 +107,15 @@ func (t *peerTable) grow() {
 }
 
 func (t *peerTable) add(a netip.Addr, asn uint32) *peerState {
+	first := t.byAddr[a]
+	if first != nil && (asn == asTrans || first.peer.ASN == asTrans) {
+		return first
+	}
 	p := &peerState{peer: bgp.Peer{Collector: t.collector, Addr: a, ASN: asn}}
 	t.all = append(t.all, p)
+	if first == nil {
+		t.byAddr[a] = p
+	}
 	return p
 }
 

@@ -206,6 +206,28 @@ func TestSourceSessions(t *testing.T) {
 	}
 }
 
+// A session of an AS with a 4-octet number is AS23456 in records of 2 octets.
+func TestSessionsOfASTrans(t *testing.T) {
+	table := newPeerTable("rrc00")
+	four, six := []byte{192, 0, 2, 1}, append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte, 12)...)
+	for _, addr := range [][]byte{four, six} {
+		p := table.of(addr, 400000)
+		if table.of(addr, asTrans) != p || table.of(addr, asTrans) != p {
+			t.Errorf("%v: AS23456 is another session", addr)
+		}
+		if table.of(addr, 64501) == p {
+			t.Errorf("%v: another AS is the same session", addr)
+		}
+		addr[3] = 9
+		if p := table.of(addr, asTrans); table.of(addr, 400000) != p {
+			t.Errorf("%v: what was AS23456 is another session", addr)
+		}
+	}
+	if len(table.all) != 6 {
+		t.Errorf("%d sessions, want 6", len(table.all))
+	}
+}
+
 // dumpV2 makes a table of two peers, of which the first holds one route.
 func dumpV2(sec uint32) [][]byte {
 	index := []byte{1, 2, 3, 4, 0, 0, 0, 2}
