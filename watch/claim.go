@@ -167,3 +167,18 @@ func (d *Detector) followed() iter.Seq[*prefix] {
 		}
 	}
 }
+
+// ownHolders counts the peers that have the prefix from the hoster, or from an
+// origin that raises no alarm where the hoster itself is not the one that is expected.
+func (p *prefix) ownHolders() int {
+	if len(p.h.ASNs) > 0 && len(p.h.AllowedOrigins) == 0 {
+		return p.ownPeers
+	}
+	n := p.sight.n
+	for _, o := range p.origins {
+		if o.told {
+			n -= len(o.peers)
+		}
+	}
+	return max(p.ownPeers, n)
+}

@@ -131,6 +131,24 @@ func TestStories(t *testing.T) {
 				t.Errorf("said: %s", got)
 			}
 		}},
+		{"moved, and hijack-suspect, of a hoster without AS numbers", func(t *testing.T, _ *world) {
+			h := example()
+			h.ASNs = nil
+			w := behind(newWorld(t, 8, h))
+			w.announce("1-3", one, "6939 64999").after(5 * time.Minute).
+				tells("hijack-suspect open critical: Example Hosting: " + one + " is also announced by AS64999, which is neither the hoster nor allowed: a hijack, or a move that begins")
+			w.announce("4-8", one, "6939 64999").after(5 * time.Minute).
+				tells("moved open critical: Example Hosting: " + one + " now comes from AS64999 instead of the origin before")
+		}},
+		{"carried again, after its loss had become normal", func(t *testing.T, w *world) {
+			both(func(p string) { w.announce("1-5", p, "3549 64510") })
+			w.after(48 * time.Hour)
+			both(func(p string) { w.announce("1-5", p, "6939 64510") })
+			w.after(2 * time.Minute)
+			if got := w.story(); len(got) != 2 || got[1] != "repeered open critical: Example Hosting is carried again by AS6939 (62 %), which had dropped it; all prefixes stay visible" {
+				t.Errorf("%q", got)
+			}
+		}},
 		{"hijack-suspect, for an hour", func(t *testing.T, w *world) {
 			w.announce("1-3", one, "174 64999").after(time.Hour).announce("1-3", one, "6939 64510").after(20 * time.Minute).
 				tells("hijack-suspect resolved critical: Example Hosting: " + one + " was also announced by AS64999, which is neither the hoster nor allowed: a hijack, or a move that begins; over after 60 minutes")

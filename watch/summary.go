@@ -90,7 +90,7 @@ func (inc *incident) lostAt(asn uint32) int64 {
 func (inc *incident) class(d *Detector, t int64) Class {
 	moved, hijack := 0, 0
 	for o := range inc.origins {
-		if o.p.kind == ownPrefix && o.p.ownPeers*2 < len(o.peers) {
+		if o.p.kind == ownPrefix && o.p.ownHolders()*2 < len(o.peers) {
 			moved++
 		} else if o.p.kind == foreignPrefix && inc.Class == Moved {
 			moved++ // it moved so long ago that the prefix is the other's by now
@@ -175,7 +175,11 @@ func (inc *incident) summary(d *Detector, t int64) string {
 		inc.sayDepeered(&b, d)
 	case Moved:
 		over := inc.over()
-		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins(cond(over, "came", "now comes"), cond(over, "came", "now come")), asns(inc.Origins), asns(h.ASNs))
+		before := "the origin before" // of a hoster that is watched by its prefixes alone
+		if len(h.ASNs) > 0 {
+			before = asns(h.ASNs)
+		}
+		fmt.Fprintf(&b, ": %s from %s instead of %s", inc.sayOrigins(cond(over, "came", "now comes"), cond(over, "came", "now come")), asns(inc.Origins), before)
 	case HijackSuspect:
 		over := inc.over()
 		fmt.Fprintf(&b, ": %s also announced by %s, which %s neither the hoster nor allowed: a hijack, or a move that begins",
@@ -276,6 +280,8 @@ func (inc *incident) sayRepeered(b *strings.Builder, d *Detector) {
 		fmt.Fprintf(b, " came back behind %s", asns(inc.Gained))
 	case inc.returned || inc.wasDark:
 		fmt.Fprintf(b, " is back behind %s", inc.sayShares(d, inc.gained))
+	case !slices.ContainsFunc(inc.gained, func(e *edge) bool { return e.lostAt == 0 || e.lostAt >= inc.confirmed }):
+		fmt.Fprintf(b, " is carried again by %s, which had dropped it", inc.sayShares(d, inc.gained))
 	default:
 		fmt.Fprintf(b, " has a new upstream after its losses: %s", inc.sayShares(d, inc.gained))
 	}
