@@ -193,6 +193,9 @@ func (inc *incident) judge(d *Detector, t int64) (again int64) {
 		return 0
 	}
 	again = inc.doubt(d, t)
+	if len(inc.origins) > 0 && inc.class(d, t) != inc.Class {
+		inc.dirty = true // who began with a few peers has all of them by now, or the other way round
+	}
 	back := inc.atBaseline(d, t)
 	switch {
 	case !back:
