@@ -1,5 +1,7 @@
 package watch
 
+import "math"
+
 // A level follows one count through time (the routes of an edge, the peers that
 // see a prefix) and judges whether it has fallen and come back.
 //
@@ -152,19 +154,20 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 		if before > 0 && after != before {
 			l.scale(float64(after) / float64(before))
 		}
-	case old > 0:
-		if d != 0 {
-			l.note(t, b)
-			l.scale(float64(l.n) / float64(old))
-		}
 	case d > 0:
-		base := l.base(t, b)
-		if base == 0 {
+		switch base := l.base(t, b); {
+		case base > 0:
+			// What those who joined before have lost since is missed of this one too.
+			l.scale((base + float64(d)) / base)
+		case old > 0:
+			l.scale(float64(l.n) / float64(old))
+		default:
 			l.seed(t)
 			return
 		}
-		// All who joined before lost what they brought: it is missed of this one too.
-		l.scale((base + float64(d)) / base)
+	case d < 0:
+		l.note(t, b)
+		l.scale(float64(l.n) / float64(old))
 	}
 	if d != 0 {
 		if l.mode != steady || len(l.low) == 0 {
@@ -173,14 +176,19 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 	}
 }
 
+// scale multiplies what is remembered. Counts are whole: rounding keeps a peer
+// after the other from adding up to a little less than they are, and a fall to
+// exactly a threshold from missing it.
 func (l *level) scale(f float64) {
-	for i := range l.ring {
-		l.ring[i] *= float32(f)
+	const grain = 64
+	times := func(v float64) float64 { return math.Round(v*f*grain) / grain }
+	for i, v := range l.ring {
+		l.ring[i] = float32(times(float64(v)))
 	}
 	for i := range l.low {
-		l.low[i].n *= f
+		l.low[i].n = times(l.low[i].n)
 	}
-	l.ref *= f
+	l.ref = times(l.ref)
 }
 
 // judge says what the count amounts to at t, and when to ask again (0: not

@@ -193,3 +193,21 @@ func TestLevelSeed(t *testing.T) {
 	}
 	r.to(0).at(200).wants(t, "1 fell", "101 fell")
 }
+
+// TestJoiningOneByOne: the baseline of those who join is theirs, neither more by
+// what others of them have lost in the same second nor by what rounding leaves.
+func TestJoiningOneByOne(t *testing.T) {
+	for _, routes := range []int{1, 2, 3, 7} {
+		for _, lose := range []int{0, 1} {
+			r := newRun()
+			for i := range 60 {
+				r.l.compose(routes, epoch, r.b, i*routes, (i+1)*routes)
+				r.l.n -= lose
+				r.l.commit(epoch, r.b)
+			}
+			if got := r.l.base(epoch, r.b); got != float64(60*routes) {
+				t.Errorf("60 peers with %d routes each, of which each loses %d: the baseline is %v", routes, lose, got)
+			}
+		}
+	}
+}
