@@ -31,7 +31,9 @@ type UpstreamShare struct {
 	Baseline float64   `json:"baseline"`
 	Peers    int       `json:"peers"`
 	Lost     bool      `json:"lost"`
-	Since    time.Time `json:"since,omitzero"` // of the loss
+	Since    time.Time `json:"since,omitzero"`     // of the loss, or of the fall where it is not lost
+	LostAt   float64   `json:"lost_at"`            // the share from which on down it counts as lost
+	HoldEnds time.Time `json:"hold_ends,omitzero"` // it is as low as that, and waits until then
 }
 
 // Board is how every hoster stands now.
@@ -73,8 +75,15 @@ func (d *Detector) standing(h *hoster) Standing {
 			}
 			u := UpstreamShare{ASN: e.asn, Family: familyNumber(v), Peers: e.peers, Lost: e.pairs.mode == lost,
 				Share: share(float64(e.pairs.n), float64(f.possible())), Baseline: share(base, float64(f.possible()))}
-			if u.Lost {
+			u.LostAt = share(d.policy.LostBelow*base, float64(f.possible()))
+			switch {
+			case u.Lost:
 				u.Since = at(e.lostOnset)
+			case e.pairs.mode == falling:
+				u.Since = at(e.pairs.onset)
+				if float64(e.pairs.n) <= d.policy.LostBelow*base {
+					u.HoldEnds = at(e.pairs.onset + d.edges.hold)
+				}
 			}
 			s.Upstreams = append(s.Upstreams, u)
 		}

@@ -132,8 +132,13 @@ func explain(w io.Writer, x *watch.Explanation, r *replayer) {
 	}
 	for _, u := range x.Upstreams {
 		lost := ""
-		if u.Lost {
-			lost = "  lost since " + u.Since.Format("2006-01-02 15:04:05")
+		switch since := u.Since.Format("2006-01-02 15:04:05"); {
+		case u.Lost:
+			lost = "  lost since " + since
+		case !u.HoldEnds.IsZero():
+			lost = "  falling since " + since + ": an alert is pending, hold ends " + u.HoldEnds.Format("15:04:05")
+		case !u.Since.IsZero():
+			lost = "  falling since " + since + ", lost at " + percent(u.LostAt) + " (lost_below)"
 		}
 		fmt.Fprintf(w, "  upstream   %-10s IPv%d %5s now, %5s usually, %d peers%s\n", bgp.ASN(u.ASN), u.Family, percent(u.Share), percent(u.Baseline), u.Peers, lost)
 	}
