@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -51,7 +52,7 @@ prefix that too few peers have spoken of, nor that something is new.`,
 	l.BoolVar(&f.json, "json", false, "one JSON object a line: events, incidents, and a summary at the end")
 	l.BoolVar(&f.all, "all", false, "tell every event, also those that an incident's sentence says")
 	l.BoolVar(&f.publish, "publish", false, "publish what is found on the bus of the configuration")
-	l.StringVar(&f.from, "from", "", "earliest `TIME`, UTC (2008-11-11, 2008-11-11T21:00, RFC 3339 or seconds since 1970)")
+	l.StringVar(&f.from, "from", "", "tell from this `TIME` on, UTC (2008-11-11, 2008-11-11T21:00, RFC 3339 or seconds since 1970); what was recorded before is what it begins with")
 	l.StringVar(&f.to, "to", "", "latest `TIME`; a day alone means its end")
 	l.StringSliceVar(&f.seed, "seed", nil, "`RIB` to start from, read before everything else")
 	return c
@@ -134,6 +135,7 @@ type replayer struct {
 	sinks    []sink
 	stats    mrt.Stats
 	last     time.Time // of the last update that the engine saw
+	from     time.Time // what is found before is not told: it is what the story begins with
 	until    time.Time // stop here; zero: at the end
 
 	events    int
@@ -156,14 +158,62 @@ func newReplayer(cfg *Config) *replayer {
 // the fault is returned.
 func (r *replayer) run(ctx context.Context, args, seeds []string, from, to time.Time, p *progress) error {
 	defer p.end()
-	s := mrt.NewSource(mrt.Config{Inputs: args, Seeds: seeds, From: from, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
-	err := s.Run(ctx, r.observe)
+	r.from = from
+	s := mrt.NewSource(mrt.Config{Inputs: args, Seeds: seeds, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
+	err := ahead(func(emit func([]bgp.Update) error) error { return s.Run(ctx, emit) }, r.observe)
 	r.add(s.Stats())
 	if errors.Is(err, errUntil) {
 		err = nil
 	}
 	return err
 }
+
+// batchesAhead is how many batches may wait to be judged.
+const batchesAhead = 16
+
+// ahead lets a source read on while what it emitted is judged, in its order, in
+// another goroutine. It returns when both have ended. The first error of the judge
+// ends the source.
+func ahead(run func(emit func([]bgp.Update) error) error, judge func([]bgp.Update) error) error {
+	batches, spare := make(chan []bgp.Update, batchesAhead), make(chan []bgp.Update, batchesAhead)
+	stopped, judged := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for b := range batches {
+			if err == nil {
+				if err = judge(b); err != nil {
+					close(stopped)
+				}
+			}
+			select {
+			case spare <- b:
+			default:
+			}
+		}
+		judged <- err
+	}()
+	err := run(func(batch []bgp.Update) error {
+		var own []bgp.Update // the batch is the source's again when this returns
+		select {
+		case own = <-spare:
+		default:
+		}
+		own = append(own[:0], batch...)
+		select {
+		case batches <- own:
+			return nil
+		case <-stopped:
+			return errStopped
+		}
+	})
+	close(batches)
+	if verdict := <-judged; verdict != nil {
+		return verdict
+	}
+	return err
+}
+
+var errStopped = errors.New("judging has stopped")
 
 var errUntil = errors.New("the moment asked about is reached")
 
@@ -203,6 +253,10 @@ func (r *replayer) finish() error {
 
 func (r *replayer) found(events []watch.Event) error {
 	revisions := r.detector.Revisions()
+	if !r.from.IsZero() {
+		events = slices.DeleteFunc(events, func(e watch.Event) bool { return e.At.Before(r.from) })
+		revisions = slices.DeleteFunc(revisions, func(i watch.Incident) bool { return i.At.Before(r.from) })
+	}
 	if len(events)+len(revisions) == 0 {
 		return nil
 	}
@@ -372,8 +426,10 @@ func (s *busSink) end(*replayer) error {
 
 // progress shows how far a long read has come, on a terminal.
 type progress struct {
+	out io.Writer // nil: no terminal
+
+	mu  sync.Mutex // the story hides the bar while the source moves it
 	bar *progressbar.ProgressBar
-	out io.Writer
 }
 
 func newProgress(out io.Writer) *progress {
@@ -387,6 +443,8 @@ func (p *progress) show(x mrt.Progress) {
 	if p.out == nil {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar == nil {
 		p.bar = progressbar.NewOptions64(x.Total, progressbar.OptionSetWriter(p.out), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
@@ -397,6 +455,8 @@ func (p *progress) show(x mrt.Progress) {
 
 // hide makes room for a line of the story; the bar comes back below it.
 func (p *progress) hide() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
