@@ -76,7 +76,7 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 		}
 	}
 	// What lives is bounded by the watchlist; the memory around it is, by this.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	ctx := cmd.Context()
 	r := newReplayer(cfg)
 	bar := newProgress(cmd.ErrOrStderr())
@@ -102,8 +102,8 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 	return errors.Join(err, out.Flush())
 }
 
-// gcPercent is how much garbage there may be beside what lives (runtime/debug).
-const gcPercent = 60
+// memoryLimit is from where on the collector works harder (runtime/debug).
+const memoryLimit = 220 << 20
 
 // replayBuffer is how much is held back to be put in order, in bytes: some hundred
 // thousand watched updates, more than any collector was ever out of order.
