@@ -347,7 +347,7 @@ func (s *storySink) found(events []watch.Event, revisions []watch.Incident) erro
 	for i := range revisions {
 		s.incident(&revisions[i])
 	}
-	return nil
+	return s.out.fault()
 }
 
 func (s *storySink) end(r *replayer) error {
@@ -358,7 +358,7 @@ func (s *storySink) end(r *replayer) error {
 	list := r.detector.Board()
 	s.board(r.detector.Now(), list, r.incidents)
 	s.blindness(r, list)
-	return nil
+	return s.out.fault()
 }
 
 // blindness says what the recordings could not show.

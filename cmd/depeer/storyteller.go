@@ -14,7 +14,7 @@ import (
 // revisions of the incidents as sentences, and beside them the events that are no
 // part of one.
 type storyteller struct {
-	out   io.Writer
+	out   *checked
 	ink   ink
 	width int
 	names map[string]string // of hosters, by id
@@ -26,11 +26,37 @@ type storyteller struct {
 }
 
 func newStoryteller(out io.Writer, hosters []watch.Hoster, all bool) *storyteller {
-	s := &storyteller{out: out, ink: inkFor(out), width: width(out), names: map[string]string{}, all: all, sentence: map[string]string{}}
+	s := &storyteller{out: &checked{w: out}, ink: inkFor(out), width: width(out), names: map[string]string{}, all: all, sentence: map[string]string{}}
 	for i := range hosters {
 		s.names[hosters[i].ID] = hosters[i].Title()
 	}
 	return s
+}
+
+// checked remembers that a line could not be written: a story on a full disk must
+// not end as if it had been told.
+type checked struct {
+	w    io.Writer
+	err  error
+	told bool
+}
+
+// fault gives the error, once.
+func (c *checked) fault() error {
+	if c.told || c.err == nil {
+		return nil
+	}
+	c.told = true
+	return c.err
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.w.Write(p)
+	c.err = err
+	return n, err
 }
 
 func (s *storyteller) event(e *watch.Event) {
