@@ -59,8 +59,8 @@ func TestStories(t *testing.T) {
 			w.after(time.Hour).
 				tells("blackout resolved critical: Example Hosting was dark for 90 minutes: AS6939 and AS3549 dropped it within 30 minutes; over after 2 hours")
 		}},
-		{"blackout, but for one peer", func(t *testing.T, w *world) {
-			w = newWorld(t, 16, single()).holds("1-15", one, "6939 64510").holds("16", one, "226 64510").dump().after(time.Hour)
+		{"blackout, but for one peer", func(t *testing.T, _ *world) {
+			w := newWorld(t, 16, single()).holds("1-15", one, "6939 64510").holds("16", one, "226 64510").dump().after(time.Hour)
 			w.withdraw("1-15", one).after(2 * time.Minute).
 				tells("blackout open critical: Example Hosting is dark: AS6939 dropped it; 1 of 16 peers still has a path through AS226")
 		}},
@@ -161,8 +161,8 @@ func TestStories(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		}},
-		{"upstream-failure: its other customers lost it, too", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"upstream-failure: its other customers lost it, too", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			customers(w, []int{5, 6, 7, 8}, "3549")
 			w.announce("1-5", one, "3549 64510").after(2 * time.Minute).
 				tells("upstream-failure open info: Example Hosting lost AS6939, and so did most other networks behind it: the upstream is failing or leaving, this is no de-peering; carried by AS3549 (100 %)")
@@ -170,8 +170,8 @@ func TestStories(t *testing.T) {
 				t.Errorf("%s", encode(e))
 			}
 		}},
-		{"upstream-failure: its other customers lost it half a minute later", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"upstream-failure: its other customers lost it half a minute later", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			w.announce("1-5", one, "3549 64510").after(30 * time.Second)
 			const was = "depeered open critical: Example Hosting: AS6939 dropped it (62 % of its routes before); carried by AS3549 (100 %); all prefixes stay visible"
 			w.tells(was)
@@ -179,15 +179,15 @@ func TestStories(t *testing.T) {
 			w.after(time.Minute).
 				tells("upstream-failure open info: Example Hosting lost AS6939, and so did most other networks behind it: the upstream is failing or leaving, this is no de-peering; carried by AS3549 (100 %)")
 		}},
-		{"no upstream-failure: its other customers leave it ten minutes later", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"no upstream-failure: its other customers leave it ten minutes later", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			w.announce("1-5", one, "3549 64510").after(10 * time.Minute)
 			customers(w, []int{5, 6, 7, 8}, "3549")
 			w.after(2 * time.Hour).
 				tells("depeered open critical: Example Hosting: AS6939 dropped it (62 % of its routes before); carried by AS3549 (100 %); all prefixes stay visible")
 		}},
-		{"upstream-failure: the hoster has no other, and is dark with it", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"upstream-failure: the hoster has no other, and is dark with it", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			w.announce("6-8", one, "6939 64510").after(25 * time.Hour)
 			w = w.withdraw("all", one)
 			customers(w, []int{5, 6, 7, 8}, "3549")
@@ -197,16 +197,16 @@ func TestStories(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		}},
-		{"no upstream-failure: what stayed behind others is withdrawn, an hour after the upstream failed", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"no upstream-failure: what stayed behind others is withdrawn, an hour after the upstream failed", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			customers(w, []int{5, 6, 7, 8}, "3549")
 			w.announce("1-5", one, "3549 64510").after(time.Hour).withdraw("all", one).after(2 * time.Minute)
 			if got := w.latest[*w.event(HosterDark).Incident]; got.Class != Blackout || got.Severity != Critical {
 				t.Errorf("%s", encode(got))
 			}
 		}},
-		{"no upstream-failure: one of four customers lost it, too", func(t *testing.T, w *world) {
-			w = withCustomers(t, 5, 6, 7, 8)
+		{"no upstream-failure: one of four customers lost it, too", func(t *testing.T, _ *world) {
+			w := withCustomers(t, 5, 6, 7, 8)
 			customers(w, []int{5}, "3549")
 			w.announce("1-5", one, "3549 64510").after(2 * time.Minute)
 			if e := w.event(UpstreamLost); e.UpstreamFailing || w.latest[*e.Incident].Class != Depeered {

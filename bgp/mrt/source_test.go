@@ -212,7 +212,7 @@ func TestSessionsOfASTrans(t *testing.T) {
 	four, six := []byte{192, 0, 2, 1}, append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte, 12)...)
 	for _, addr := range [][]byte{four, six} {
 		p := table.of(addr, 400000)
-		if table.of(addr, asTrans) != p || table.of(addr, asTrans) != p {
+		if table.of(addr, asTrans) != p {
 			t.Errorf("%v: AS23456 is another session", addr)
 		}
 		if table.of(addr, 64501) == p {
