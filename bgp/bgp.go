@@ -55,10 +55,11 @@ const (
 	TableEnd                   // the dump is complete: what it did not list, the peer does not hold
 	TableCut                   // the dump ended early: what it did not list is unknown
 	Heard                      // nothing for us, but the peer spoke: see Heard
+	Unheard                    // the feed lost sight of the peer, for Cause: what it says from then on is not known, what it said stands, until it is heard again
 )
 
 var kindNames = [...]string{"unknown", "announce", "withdraw", "peer-up", "peer-down", "end-of-rib",
-	"table-start", "table-route", "table-end", "table-cut", "heard"}
+	"table-start", "table-route", "table-end", "table-cut", "heard", "unheard"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -91,7 +92,7 @@ type Update struct {
 	Prefix netip.Prefix // Announce, Withdraw, TableRoute: masked
 	PathID uint32       // ADD-PATH identifier (RFC 7911), 0 without
 	Path   Path         // Announce, TableRoute
-	Cause  Cause        // PeerDown
+	Cause  Cause        // PeerDown, Unheard
 	Heard  Traffic      // Heard, TableStart, TableEnd
 }
 

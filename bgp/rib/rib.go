@@ -8,8 +8,9 @@
 // A table keeps apart what a peer said and what it was never heard to say. A
 // session that ends withdraws nothing: the peer leaves ([Left]) with all its
 // routes, and joins again ([Joined]) with the same routes when its next table
-// transfer is complete; only then what did not come back is a change. A newer
-// word is never overwritten by an older one of the same peer and prefix. A dump
+// transfer is complete; only then what did not come back is a change. A peer that the
+// feed lost sight of (Unheard) leaves too, and joins with what it had said as soon
+// as it is heard again: its session went on. A newer word is never overwritten by an older one of the same peer and prefix. A dump
 // (TableStart ... TableEnd) corrects the table, except where an update is newer
 // than [Backlog] before the dump.
 package rib
@@ -219,7 +220,9 @@ func family(v6 bool) int {
 func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 	p := t.peer(u.Peer)
 	at := u.At.UnixNano()
-	t.hear(p, at)
+	if u.Kind != bgp.Unheard {
+		t.hear(p, at)
+	}
 	switch u.Kind {
 	case bgp.Announce, bgp.Withdraw:
 		t.word(p, u, at, emit)
@@ -228,6 +231,8 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 			p.Cause = u.Cause
 			t.leave(p, Down, at, emit)
 		}
+	case bgp.Unheard:
+		t.lose(p, u.Cause, at, emit)
 	case bgp.PeerUp:
 		t.leave(p, Syncing, at, emit)
 		t.begin(p, at)

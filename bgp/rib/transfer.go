@@ -261,12 +261,34 @@ func (t *Table) traffic(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 // may or may not hold. That is not known any more, and no withdrawal.
 func (t *Table) forgetOlder(p *Peer, since, at int64, emit func(Change)) {
 	t.leave(p, Syncing, at, emit)
+	t.wipe(p, since)
+	t.join(p, at, emit)
+}
+
+// wipe makes unknown what the peer said before since.
+func (t *Table) wipe(p *Peer, since int64) {
 	for _, e := range t.entries {
 		if s := e.Slot(p); s != nil && s.At < since {
 			*s = Slot{}
 		}
 	}
-	t.join(p, at, emit)
+}
+
+// lose takes out a peer that the feed lost sight of. What an established session
+// had said stands. A session that was away, or that was sending its table, may do
+// so unseen: what it holds then is not known, and its silence about a prefix is no
+// withdrawal.
+func (t *Table) lose(p *Peer, cause bgp.Cause, at int64, emit func(Change)) {
+	switch p.State {
+	case Up:
+		p.Cause = cause
+		t.leave(p, Stale, at, emit)
+	case Down, Syncing:
+		p.Cause = cause
+		t.leave(p, Unknown, at, emit)
+		t.wipe(p, at+1)
+		p.known, p.Complete = false, [2]bool{}
+	}
 }
 
 // Next is when [Table.Advance] has something to do, the zero time for never.
