@@ -46,7 +46,14 @@ func (d *dump) route(f *feed, e *Event) {
 	if _, ok := e.Update.Attr(wire.AttrPath); !ok {
 		return // the collector's own route: no peer said it
 	}
-	if s.cfg.Watch != nil && s.cfg.Watch.MatchRoute(e.Prefix, e.Update) == 0 {
+	switch {
+	case s.cfg.Shared != nil:
+		var h wire.Hit
+		s.cfg.Shared.Do(func(w *wire.Watch) { h = w.MatchRoute(e.Prefix, e.Update) })
+		if h == 0 {
+			return
+		}
+	case s.cfg.Watch != nil && s.cfg.Watch.MatchRoute(e.Prefix, e.Update) == 0:
 		return
 	}
 	s.stats.Matched++

@@ -188,18 +188,27 @@ func (f *feed) message(e *Event) {
 		}
 		return
 	}
-	var h wire.Hit
-	if s.cfg.Watch != nil {
-		if h = s.cfg.Watch.Match(u); h == 0 {
-			return
-		}
+	switch {
+	case s.cfg.Shared != nil:
+		s.cfg.Shared.Do(func(w *wire.Watch) { f.wanted(w, e, p) })
+	case s.cfg.Watch != nil:
+		f.wanted(s.cfg.Watch, e, p)
+	default:
+		n := len(s.out.updates)
+		s.out.updates = u.Append(s.out.updates, f.at(e), p.peer)
+		s.stats.Matched += uint64(len(s.out.updates) - n)
+	}
+}
+
+// wanted adds what the watchlist wants of a message.
+func (f *feed) wanted(w *wire.Watch, e *Event, p *peerState) {
+	s := f.s
+	h := w.Match(e.Update)
+	if h == 0 {
+		return
 	}
 	n := len(s.out.updates)
-	if s.cfg.Watch != nil {
-		s.out.updates = s.cfg.Watch.Append(s.out.updates, u, h, f.at(e), p.peer)
-	} else {
-		s.out.updates = u.Append(s.out.updates, f.at(e), p.peer)
-	}
+	s.out.updates = w.Append(s.out.updates, e.Update, h, f.at(e), p.peer)
 	s.stats.Matched += uint64(len(s.out.updates) - n)
 }
 

@@ -12,12 +12,15 @@ import (
 
 // Config says what a [Source] reads.
 type Config struct {
-	Inputs    []string    // files, folders, addresses, "-": see [Expand]
-	Seeds     []string    // likewise, but read whole, whatever From and To: tables to start from
-	Collector string      // of archives whose path names none; "": see nameArchives
-	From, To  time.Time   // what was recorded before From or after To is passed over; zero: no bound
-	Watch     *wire.Watch // what is wanted; nil: everything
-	Buffer    int64       // bytes of updates held back to be put in order; 0: 64 MiB
+	Inputs    []string     // files, folders, addresses, "-": see [Expand]
+	Seeds     []string     // likewise, but read whole, whatever From and To: tables to start from
+	Collector string       // of archives whose path names none; "": see nameArchives
+	Of        string       // the collector of all archives, whatever their paths name; "": see Collector
+	From, To  time.Time    // what was recorded before From or after To is passed over; zero: no bound
+	Watch     *wire.Watch  // what is wanted; nil: everything, or what Shared wants
+	Shared    *wire.Shared // the watchlist of all live feeds, in place of Watch
+	Sessions  *Sessions    // what is known of the peers already; nil: nothing
+	Buffer    int64        // bytes of updates held back to be put in order; 0: 64 MiB
 	Progress  func(Progress)
 }
 
@@ -83,7 +86,10 @@ func NewSource(cfg Config) *Source {
 	if cfg.Buffer <= 0 {
 		cfg.Buffer = DefaultBuffer
 	}
-	return &Source{cfg: cfg, tables: map[string]*peerTable{}, out: reorder{limit: cfg.Buffer}, firstSec: ^uint32(0)}
+	if cfg.Sessions == nil {
+		cfg.Sessions = NewSessions()
+	}
+	return &Source{cfg: cfg, tables: cfg.Sessions.tables, out: reorder{limit: cfg.Buffer}, firstSec: ^uint32(0)}
 }
 
 // Stats is valid once Run has returned.
@@ -108,6 +114,9 @@ func (s *Source) Run(ctx context.Context, emit func([]bgp.Update) error) error {
 	for i, n := range append(seeds, names...) {
 		a := describe(n)
 		a.seed = i < len(seeds)
+		if s.cfg.Of != "" {
+			a.collector = s.cfg.Of
+		}
 		list = append(list, a)
 	}
 	nameArchives(ctx, list, s.cfg.Collector)
