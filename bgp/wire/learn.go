@@ -1,6 +1,10 @@
 package wire
 
-import "depeer/bgp"
+import (
+	"net/netip"
+
+	"depeer/bgp"
+)
 
 // What a Watch may learn, so that no feed can fill the memory.
 const (
@@ -30,6 +34,14 @@ type learned struct {
 	hops      []bgp.Hop
 	upstreams map[uint32]*upstream
 	carried   map[uint32]int // prefixes learned, by the watched AS that carries them
+	journal   []Followed     // what was learned, in order; kept for Shared alone
+	journaled bool
+}
+
+// Followed is a prefix that was learned.
+type Followed struct {
+	Prefix  netip.Prefix
+	Subtree bool // its more specifics are followed too
 }
 
 // upstream collects reference prefixes of other networks behind an upstream,
@@ -192,5 +204,8 @@ func (w *Watch) learn(p Prefix, flag uint8, count *int) bool {
 	}
 	*count++
 	w.prefixes.add(p, flag)
+	if l.journaled {
+		l.journal = append(l.journal, Followed{p.Netip(), flag == subtree})
+	}
 	return true
 }

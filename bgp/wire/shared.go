@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,7 +47,49 @@ type Shared struct {
 
 // NewShared makes a shared watchlist.
 func NewShared(l List) *Shared {
-	return &Shared{watch: l.Watch(), list: l, changed: make(chan struct{})}
+	return &Shared{watch: l.journaled(), list: l, changed: make(chan struct{})}
+}
+
+func (l List) journaled() *Watch {
+	w := l.Watch()
+	w.learnt.journaled = true
+	return w
+}
+
+// Cursor is a place in what was learned. The zero value is before its beginning.
+type Cursor struct {
+	watch *Watch
+	n     int
+}
+
+// Since gives what was learned since a cursor was given out, whoever learned it:
+// a feed that hears only what it subscribed to must subscribe to it as well. Anew
+// says that the list was replaced since, or that the cursor is new: the feed
+// forgets what it knew and begins with what is given now. The slice is not to be
+// changed.
+func (s *Shared) Since(c Cursor) (learned []Followed, next Cursor, anew bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.watch.learnt.journal
+	if anew = c.watch != s.watch; anew {
+		c.n = 0
+	}
+	return j[c.n:len(j):len(j)], Cursor{s.watch, len(j)}, anew
+}
+
+// Wanting gives the upstreams that want more reference prefixes, in ascending
+// order: they can only be learned from routes through these ASes.
+func (s *Shared) Wanting() []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []uint32
+	for asn, u := range s.watch.learnt.upstreams {
+		if u.references != nil {
+			list = append(list, asn)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // List gives the present list, and a channel that is closed when it is replaced:
@@ -61,7 +104,7 @@ func (s *Shared) List() (List, <-chan struct{}) {
 // Replace puts another list in force. What had been learned is forgotten unless
 // the new list names it.
 func (s *Shared) Replace(l List) {
-	w := l.Watch()
+	w := l.journaled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watch, s.list = w, l

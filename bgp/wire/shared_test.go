@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,44 @@ func TestSharedWatchlistOfTwoPeers(t *testing.T) {
 	expect("no longer watched", tell(one, announce, at.Add(time.Second)))
 	if _, fault := one.Update(nil, announce[:len(announce)-1], session, at); fault == wire.None {
 		t.Error("a torn message was believed")
+	}
+}
+
+// What one feed learns, another one asks for, once; and all of it again when the
+// list was replaced.
+func TestSharedTellsWhatWasLearned(t *testing.T) {
+	shared := wire.NewShared(wire.List{ASNs: []uint32{64510}, Upstreams: []uint32{3549}})
+	door := shared.Door(bgp.Peer{Collector: "a", Addr: netip.MustParseAddr("192.0.2.1"), ASN: 64501})
+	announce := func(prefix string, path ...uint32) {
+		t.Helper()
+		message := body(t, bgptest.UpdateMessage{Announce: []bgptest.NLRI{{Prefix: netip.MustParsePrefix(prefix)}},
+			Path: bgp.PathOf(path...), NextHop4: netip.MustParseAddr("192.0.2.1")})
+		if _, fault := door.Update(nil, message, wire.Session{AS4: true}, time.Unix(1226437200, 0)); fault != wire.None {
+			t.Fatal(fault)
+		}
+	}
+	_, cursor, anew := shared.Since(wire.Cursor{})
+	if !anew {
+		t.Error("the first question was not told to be that")
+	}
+	announce("198.51.100.0/24", 64501, 6939, 64510)
+	announce("203.0.113.0/24", 64501, 64510, 64511)
+	got, next, anew := shared.Since(cursor)
+	want := []wire.Followed{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Subtree: true}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
+	if !slices.Equal(got, want) || anew {
+		t.Errorf("learned %v, anew %v; want %v", got, anew, want)
+	}
+	if got, _, _ := shared.Since(next); len(got) != 0 {
+		t.Errorf("told twice: %v", got)
+	}
+	if got, want := shared.Wanting(), []uint32{3549, 6939, 64501}; !slices.Equal(got, want) {
+		t.Errorf("upstreams in want of references: %v, want %v", got, want)
+	}
+	shared.Replace(wire.List{ASNs: []uint32{64511}})
+	announce("203.0.113.0/24", 64501, 64510, 64511)
+	got, _, anew = shared.Since(next)
+	if want := []wire.Followed{{Prefix: netip.MustParsePrefix("203.0.113.0/24"), Subtree: true}}; !slices.Equal(got, want) || !anew {
+		t.Errorf("after another list: %v, anew %v; want %v", got, anew, want)
 	}
 }
 
