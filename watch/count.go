@@ -13,8 +13,10 @@ func (d *Detector) change(c rib.Change) {
 	switch c.What {
 	case rib.Left:
 		d.peerLeft(c.Peer)
+		d.ledger.left(c.Peer, d.feedOf(c.Peer.Collector).source, c.At)
 	case rib.Joined:
 		d.peerJoined(c.Peer)
+		d.ledger.joined(c.Peer, c.At)
 	default:
 		d.routeChanged(c)
 	}

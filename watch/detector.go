@@ -39,6 +39,7 @@ type Detector struct {
 	events  []Event          // of the present second
 	emitted uint64
 	story   story
+	ledger  ledger
 }
 
 // judged is what the end of a second looks at.
@@ -204,6 +205,7 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 		}
 	}
 	d.story.init(d)
+	d.ledger = newLedger()
 	return d
 }
 

@@ -80,6 +80,7 @@ type Event struct {
 	Source          string         `json:"source,omitempty"`
 	Collector       string         `json:"collector,omitempty"`
 	PeersLost       int            `json:"peers_lost,omitempty"`
+	Reason          string         `json:"reason,omitempty"`           // feed.*: why, where a live feed says so
 	Zombies         []string       `json:"zombies,omitempty"`          // peers left out because they are stuck
 	UpstreamFailing bool           `json:"upstream_failing,omitempty"` // its reference networks went too
 	Evidence        []Evidence     `json:"evidence"`                   // at most [maxEvidence]

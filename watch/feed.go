@@ -13,6 +13,8 @@ import (
 // are there.
 type feed struct {
 	name    string
+	source  string // the live feed through which it is heard, "" in a replay
+	delay   int64  // seconds that this feed is always behind
 	index   int
 	heard   int64  // second
 	minutes uint64 // bit i: it spoke i minutes before heard's
@@ -73,7 +75,7 @@ func (d *Detector) everyMinute(t int64) {
 
 // feedSilence takes a collector's peers out once it has been silent too long.
 func (d *Detector) feedSilence(f *feed, t int64) {
-	if f.silent || t-f.heard < int64(d.policy.Silent.Seconds()) || !rib.Talkative(f.minutes, f.over) {
+	if f.silent || t-f.heard < int64(d.policy.Silent.Seconds())+f.delay || !rib.Talkative(f.minutes, f.over) {
 		return
 	}
 	lost := 0
@@ -99,8 +101,8 @@ func (f *feed) rank() rank { return rank{hoster: ofFeeds, key: [4]uint64{uint64(
 func (f *feed) judge(d *Detector, t int64) int64 {
 	all, away := 0, 0
 	for _, p := range d.table.Peers() {
-		if p.Collector != f.name || !p.Seen() {
-			continue // a session that comes up for the first time was not lost
+		if p.Collector != f.name || !p.Seen() || p.Missed {
+			continue // a session that comes up for the first time was not lost; a feed's loss is told as that
 		}
 		all++
 		if p.State != rib.Up {

@@ -52,7 +52,7 @@ func (d *Detector) emit(e Event, h *hoster) {
 	}
 	u := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 	e.ID = stableID(string(e.Kind), id, u(e.Upstream), u(e.Via), u(e.Origin), strconv.Itoa(e.Family), subject,
-		e.Collector, strconv.FormatInt(e.FirstSeen.Unix(), 10))
+		cmp.Or(e.Collector, e.Source), strconv.FormatInt(e.FirstSeen.Unix(), 10))
 	d.emitted++
 	d.events = append(d.events, e)
 	d.story.hear(d, h, &d.events[len(d.events)-1])

@@ -60,10 +60,11 @@ const (
 // Peer is a vantage point and what we know of its table.
 type Peer struct {
 	bgp.Peer
-	Index int   // dense, from 0, in order of first appearance
-	State State // changed by Table only
-	Since int64 // of the state, Unix nanoseconds
-	Cause bgp.Cause
+	Index  int   // dense, from 0, in order of first appearance
+	State  State // changed by Table only
+	Since  int64 // of the state, Unix nanoseconds
+	Cause  bgp.Cause
+	Missed bool // the feed lost sight of it: not its own doing
 
 	Complete [2]bool // by family (0 IPv4, 1 IPv6): the table was transferred or dumped whole, silence is knowledge
 	Routes   [2]int  // by family: size of the table, 0 where unknown
@@ -228,7 +229,7 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 		t.word(p, u, at, emit)
 	case bgp.PeerDown:
 		if p.State != Down {
-			p.Cause = u.Cause
+			p.Cause, p.Missed = u.Cause, false
 			t.leave(p, Down, at, emit)
 		}
 	case bgp.Unheard:

@@ -64,7 +64,7 @@ func (t *Table) leave(p *Peer, to State, at int64, emit func(Change)) {
 
 // join counts the peer's routes.
 func (t *Table) join(p *Peer, at int64, emit func(Change)) {
-	p.State, p.Since, p.known = Up, at, true
+	p.State, p.Since, p.known, p.Missed = Up, at, true, false
 	if !p.joined {
 		p.joined = true
 		emit(Change{What: Joined, At: time.Unix(0, at).UTC(), Peer: p})
@@ -279,6 +279,7 @@ func (t *Table) wipe(p *Peer, since int64) {
 // so unseen: what it holds then is not known, and its silence about a prefix is no
 // withdrawal.
 func (t *Table) lose(p *Peer, cause bgp.Cause, at int64, emit func(Change)) {
+	p.Missed = p.Missed || p.State == Up || p.State == Syncing
 	switch p.State {
 	case Up:
 		p.Cause = cause

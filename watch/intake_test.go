@@ -1,0 +1,249 @@
+package watch
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"depeer/bgp"
+)
+
+// post is a line of the log that a live depeer writes.
+type post struct {
+	source string
+	batch  []bgp.Update
+	pulse  *Pulse
+}
+
+// studio writes the log of live feeds, second by second, and reads it.
+type studio struct {
+	t     *testing.T
+	in    *Intake
+	at    time.Time
+	log   []post
+	feeds []*liveFeed
+	said  []string
+}
+
+type liveFeed struct {
+	name, ends string
+	run        time.Time
+	peers      []bgp.Peer
+	delay      time.Duration
+	broken     string
+	dead       bool
+}
+
+func newStudio(t *testing.T, feeds ...*liveFeed) *studio {
+	s := &studio{t: t, at: day, feeds: feeds, in: NewIntake(NewDetector(Watchlist{Hosters: []Hoster{example()}}, DefaultPolicy()))}
+	for _, f := range feeds {
+		f.run = day
+	}
+	return s
+}
+
+func liveFeedOf(name, ends string, peers int) *liveFeed {
+	f := &liveFeed{name: name, ends: ends}
+	for i := range peers {
+		f.peers = append(f.peers, bgp.Peer{Collector: name + "-c", Addr: netip.AddrFrom4([4]byte{198, 18, byte(len(name)), byte(i + 1)}), ASN: uint32(64601 + i)})
+	}
+	return f
+}
+
+func (s *studio) write(p post) {
+	s.log = append(s.log, p)
+	s.said = append(s.said, s.in.read(p)...)
+}
+
+// read gives one line for each event, and for each gap that opened or closed.
+func (i *Intake) read(p post) (out []string) {
+	if p.pulse != nil {
+		i.Pulse(*p.pulse)
+	} else {
+		i.Updates(p.source, p.batch)
+	}
+	events, _, gaps := i.Take()
+	for _, e := range events {
+		about := e.Source
+		if e.Hoster != nil {
+			about = *e.Hoster
+		}
+		out = append(out, fmt.Sprintf("%s %s %s", e.At.Format(time.TimeOnly), e.Kind, about))
+	}
+	for _, g := range gaps {
+		if g.To != nil {
+			out = append(out, fmt.Sprintf("gap %s %s to %s: %d peers, %s: %s, filled %t", g.Collector, g.From.Format(time.TimeOnly), g.To.Format(time.TimeOnly), g.Peers, g.Reason, g.Cause, g.Filled != nil))
+		}
+	}
+	return out
+}
+
+func (s *studio) tell(f *liveFeed, kind bgp.Kind, mod func(*bgp.Update, int)) {
+	var batch []bgp.Update
+	for i, p := range f.peers {
+		u := bgp.Update{At: s.at.Add(-f.delay).Add(300 * time.Millisecond), Peer: p, Kind: kind}
+		if mod != nil {
+			mod(&u, i)
+		}
+		batch = append(batch, u)
+	}
+	s.write(post{source: f.name, batch: batch})
+}
+
+// table has every peer of the feed send its table.
+func (s *studio) table(f *liveFeed, prefixes ...string) {
+	s.tell(f, bgp.PeerUp, nil)
+	for _, q := range prefixes {
+		s.tell(f, bgp.Announce, func(u *bgp.Update, i int) {
+			u.Prefix, u.Path = netip.MustParsePrefix(q), bgp.PathOf(u.Peer.ASN, []uint32{6939, 3549}[i%2], 64510)
+		})
+	}
+	s.tell(f, bgp.EndOfRIB, nil)
+	s.tell(f, bgp.EndOfRIB, func(u *bgp.Update, _ int) { u.V6 = true })
+}
+
+func (s *studio) withdraw(f *liveFeed, prefixes ...string) {
+	for _, q := range prefixes {
+		s.tell(f, bgp.Withdraw, func(u *bgp.Update, _ int) { u.Prefix = netip.MustParsePrefix(q) })
+	}
+}
+
+// after lets seconds pass: every feed that lives sends its pulse, and its peers speak.
+func (s *studio) after(d time.Duration) *studio {
+	for end := s.at.Add(d); s.at.Before(end); {
+		s.at = s.at.Add(time.Second)
+		for _, f := range s.feeds {
+			if f.dead {
+				continue
+			}
+			if f.broken == "" && s.at.Second() == 7 {
+				s.tell(f, bgp.Heard, nil)
+			}
+			s.write(post{pulse: &Pulse{Source: f.name, Run: f.run, Until: s.at.Add(-f.delay), Delay: f.delay, Ends: f.ends, Ready: f.broken == "", Reason: f.broken}})
+		}
+	}
+	return s
+}
+
+func (s *studio) wants(lines ...string) *studio {
+	s.t.Helper()
+	if !slices.Equal(s.said, lines) {
+		s.t.Errorf("at %s it said\n  %s\nbut should\n  %s", s.at.Format(time.TimeOnly), strings.Join(s.said, "\n  "), strings.Join(lines, "\n  "))
+	}
+	s.said = nil
+	return s
+}
+
+func TestIntake(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		story func(t *testing.T)
+	}{
+		{"a second is judged when every feed has told all of it", func(t *testing.T) {
+			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 4)
+			s := newStudio(t, a, b)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.table(b, one, two)
+			s.after(time.Hour).wants()
+			s.withdraw(a, one, two)
+			s.withdraw(b, one, two)
+			s.at = s.at.Add(3 * time.Second)
+			s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at, Ends: a.ends, Ready: true}})
+			s.wants() // the other one may still say something of this second
+			s.write(post{pulse: &Pulse{Source: b.name, Run: b.run, Until: s.at, Ends: b.ends, Ready: true}})
+			s.wants("01:00:02 upstream.lost example", "01:00:02 upstream.lost example",
+				"01:00:02 route.withdrawn example", "01:00:02 route.withdrawn example", "01:00:02 hoster.dark example")
+		}},
+		{"depeer was not running: nobody withdrew anything, and what did not come back is told", func(t *testing.T) {
+			a := liveFeedOf("speaker", "peer-down", 4)
+			s := newStudio(t, a)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.after(time.Hour).wants()
+			s.at, a.run = s.at.Add(10*time.Minute), s.at.Add(10*time.Minute)
+			s.after(2 * time.Second)
+			s.table(a, one)
+			s.after(10 * time.Minute).wants(
+				"01:00:01 feed.lost speaker-c", "01:10:03 feed.restored speaker-c",
+				"gap speaker-c 01:00:01 to 01:10:03: 4 peers, session lost: depeer was not running, filled false", "01:10:04 route.withdrawn example")
+		}},
+		{"a feed is lost: one event, and its routes stand", func(t *testing.T) {
+			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 40)
+			s := newStudio(t, a, b)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.table(b, one, two)
+			s.after(time.Hour).wants()
+			b.broken = "connection lost"
+			s.tell(b, bgp.Unheard, func(u *bgp.Update, _ int) { u.Cause.Text = "connection lost" })
+			s.after(2 * time.Minute).wants("01:01:02 feed.lost rislive")
+			b.broken = ""
+			s.after(time.Minute).wants("01:02:01 feed.restored rislive",
+				"gap rislive-c 01:00:01 to 01:02:07: 40 peers, feed lost: connection lost, filled false")
+		}},
+		{"the process of a feed is gone: the others are judged on", func(t *testing.T) {
+			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 4)
+			s := newStudio(t, a, b)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.table(b, one, two)
+			s.after(time.Hour).wants()
+			b.dead = true
+			s.after(10 * time.Second)
+			s.withdraw(a, one, two)
+			s.after(2 * time.Minute)
+			s.wants("01:00:12 upstream.lost example", "01:00:12 upstream.lost example",
+				"01:00:12 route.withdrawn example", "01:00:12 route.withdrawn example", "01:00:12 hoster.dark example",
+				"01:01:32 feed.lost rislive")
+		}},
+		{"an archive is behind, and nobody waits for it", func(t *testing.T) {
+			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
+			b.delay = 20 * time.Minute
+			s := newStudio(t, a, b)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.table(b, one, two)
+			s.after(3 * time.Hour).wants()
+			s.withdraw(a, one, two)
+			s.after(time.Second).wants()
+			s.after(20 * time.Minute)
+			s.withdraw(b, one, two)
+			s.after(2 * time.Second)
+			if got := strings.Join(s.said, "\n"); !strings.Contains(got, "hoster.dark") || strings.Contains(got, "feed.") {
+				t.Errorf("it said\n%s", got)
+			}
+		}},
+	} {
+		t.Run(x.name, x.story)
+	}
+}
+
+// Whoever reads the log again from the beginning finds the same.
+func TestIntakeReadsTheLogAgain(t *testing.T) {
+	a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 4)
+	s := newStudio(t, a, b)
+	s.after(time.Second)
+	s.table(a, one, two)
+	s.table(b, one, two)
+	s.after(time.Hour)
+	s.withdraw(a, one)
+	s.after(5 * time.Second)
+	s.withdraw(b, one)
+	s.after(90 * time.Second)
+	a.run = s.at
+	s.after(5 * time.Second)
+	s.table(a, one, two)
+	s.after(10 * time.Minute)
+	again := NewIntake(NewDetector(Watchlist{Hosters: []Hoster{example()}}, DefaultPolicy()))
+	var said []string
+	for _, p := range s.log {
+		said = append(said, again.read(p)...)
+	}
+	if len(said) < 4 || !slices.Equal(said, s.said) {
+		t.Errorf("read again it says\n  %s\nand said\n  %s", strings.Join(said, "\n  "), strings.Join(s.said, "\n  "))
+	}
+}
