@@ -130,7 +130,7 @@ func publishAll(t *testing.T, b *bus.Bus) {
 		b.PublishEvent(ctx, feedEvent("e2")),
 		b.PublishIncident(ctx, incident(1)),
 		b.PublishIncident(ctx, incident(2)),
-		b.PublishRoutes(ctx, mccolo, updates()),
+		b.PublishRoutes(ctx, "rislive", mccolo, updates()),
 		b.PublishSighting(ctx, "abuse.ch/feodo", "s1", at, json.RawMessage(`{"family":"Rustock","ip":"208.66.194.1"}`)),
 	} {
 		if err != nil {

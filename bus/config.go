@@ -63,6 +63,7 @@ type Streams struct {
 	Events    Limits `yaml:"events"`
 	Incidents Limits `yaml:"incidents"`
 	Sightings Limits `yaml:"sightings"`
+	Gaps      Limits `yaml:"gaps"`
 }
 
 // Limits bounds one stream.
@@ -147,6 +148,7 @@ func DefaultConfig() Config {
 			Events:    concluded,
 			Incidents: concluded,
 			Sightings: concluded,
+			Gaps:      concluded,
 		},
 		Pending:  4096,
 		Timeout:  5 * time.Second,

@@ -24,6 +24,7 @@ type Message struct {
 	ID       string // ce-id
 	Source   string // ce-source
 	Type     string // ce-type
+	Feed     string // of depeer.route: the feed that heard it
 	About    string // ce-subject
 	At       time.Time
 	Body     []byte
@@ -73,6 +74,7 @@ type Consumer struct {
 	Durable string   // the stream remembers under this name what was handled; "" remembers nothing
 	Filters []string // subjects, with * and >; all of the stream where empty
 	New     bool     // begin with what is published from now on, not with the oldest message kept
+	After   uint64   // without a Durable: begin behind the message of this sequence number
 }
 
 const (
@@ -175,7 +177,11 @@ func (b *Bus) iterator(ctx context.Context, stream Stream, c Consumer) (jetstrea
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
 	if c.Durable == "" {
-		con, err := b.js.OrderedConsumer(ctx, string(stream), jetstream.OrderedConsumerConfig{FilterSubjects: c.Filters, DeliverPolicy: policy})
+		cfg := jetstream.OrderedConsumerConfig{FilterSubjects: c.Filters, DeliverPolicy: policy}
+		if c.After > 0 {
+			cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, c.After+1
+		}
+		con, err := b.js.OrderedConsumer(ctx, string(stream), cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -241,7 +247,7 @@ func messageOf(msg jetstream.Msg) (Message, error) {
 	m := Message{
 		Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Delivery: meta.NumDelivered,
 		ID: attribute(h, headerID), Source: attribute(h, headerSource), Type: attribute(h, headerType), About: attribute(h, headerSubject),
-		At: meta.Timestamp, Body: msg.Data(),
+		Feed: attribute(h, headerFeed), At: meta.Timestamp, Body: msg.Data(),
 	}
 	if at, err := time.Parse(time.RFC3339Nano, attribute(h, headerTime)); err == nil {
 		m.At = at

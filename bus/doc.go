@@ -6,6 +6,8 @@
 //	depeer.route.<hoster>.<announce|withdraw|state>   DEPEER_ROUTES      a batch of [Route]
 //	depeer.event.<hoster>.<kind, dots as dashes>      DEPEER_EVENTS      a watch.Event
 //	depeer.feed.<source>.<lost|stale|restored>        DEPEER_EVENTS      a watch.Event: our own eyes
+//	depeer.route._.<announce|withdraw|state|pulse>    DEPEER_ROUTES      what concerns no single hoster; a watch.Pulse
+//	depeer.gap.<collector>                            DEPEER_GAPS        each revision of a watch.Gap: a hole in what was seen
 //	depeer.incident.<hoster>                          DEPEER_INCIDENTS   each revision of a watch.Incident
 //	depeer.sighting.<source>                          DEPEER_SIGHTINGS   a sighting
 //

@@ -79,7 +79,9 @@ const (
 // PublishRoutes publishes watched route changes of a hoster, in their order: runs
 // of announcements, of withdrawals and of everything else (state) become messages
 // of at most 500 routes. The id of a message is a hash of its content.
-func (b *Bus) PublishRoutes(ctx context.Context, hoster string, updates []bgp.Update) error {
+//
+// feed is the source that heard them; Everyone as the hoster stands for all of them.
+func (b *Bus) PublishRoutes(ctx context.Context, feed, hoster string, updates []bgp.Update) error {
 	for len(updates) > 0 {
 		kind := routeToken(updates[0].Kind)
 		body, n, err := encodeRun(updates, kind)
@@ -89,7 +91,7 @@ func (b *Bus) PublishRoutes(ctx context.Context, hoster string, updates []bgp.Up
 		subject := "depeer.route." + token(hoster) + "." + kind
 		sum := sha256.Sum256(append([]byte(subject+"\n"), body...))
 		err = b.publish(ctx, subject, cloudEvent{
-			id: hex.EncodeToString(sum[:16]), source: hosterSource(hoster), kind: "depeer.route." + kind, subject: hoster, at: updates[n-1].At,
+			id: hex.EncodeToString(sum[:16]), source: hosterSource(hoster), kind: "depeer.route." + kind, subject: hoster, at: updates[n-1].At, feed: feed,
 		}, body)
 		if err != nil {
 			return err

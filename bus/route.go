@@ -106,7 +106,7 @@ func (r Route) Update() (bgp.Update, error) {
 
 var kinds = func() map[string]bgp.Kind {
 	out := map[string]bgp.Kind{}
-	for k := bgp.Announce; k <= bgp.Heard; k++ {
+	for k := bgp.Announce; k <= bgp.Unheard; k++ {
 		out[k.String()] = k
 	}
 	return out

@@ -18,6 +18,7 @@ const (
 	Events    Stream = "DEPEER_EVENTS"
 	Incidents Stream = "DEPEER_INCIDENTS"
 	Sightings Stream = "DEPEER_SIGHTINGS"
+	Gaps      Stream = "DEPEER_GAPS"
 )
 
 type stream struct {
@@ -33,6 +34,7 @@ func (s Streams) all() []stream {
 		{Routes, "routes", []string{"depeer.route.*.*"}, "changes of watched routes", s.Routes},
 		{Events, "events", []string{"depeer.event.*.*", "depeer.feed.*.*"}, "judged facts, and the state of our own eyes", s.Events},
 		{Incidents, "incidents", []string{"depeer.incident.*"}, "each revision of an incident", s.Incidents},
+		{Gaps, "gaps", []string{"depeer.gap.*"}, "holes in what was seen, each revision", s.Gaps},
 		{Sightings, "sightings", []string{"depeer.sighting.*"}, "observations of command-and-control servers", s.Sightings},
 	}
 }

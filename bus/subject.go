@@ -42,6 +42,7 @@ type cloudEvent struct {
 	kind    string // its type
 	subject string
 	at      time.Time
+	feed    string // our own extension attribute
 }
 
 // The header names. CloudEvents attributes are lower case with "ce-" before them
@@ -55,6 +56,7 @@ const (
 	headerType        = "ce-type"
 	headerTime        = "ce-time"
 	headerSubject     = "ce-subject"
+	headerFeed        = "ce-feed" // CloudEvents 1.0 section 3.1: extension attributes are named like the others
 	headerDataType    = "ce-datacontenttype"
 	headerContentType = "content-type"
 
@@ -74,6 +76,9 @@ func (e cloudEvent) message(subject string, body []byte) *nats.Msg {
 		headerTime:        {e.at.UTC().Format(time.RFC3339Nano)},
 		headerDataType:    {contentType},
 		headerContentType: {contentType},
+	}
+	if e.feed != "" {
+		m.Header[headerFeed] = []string{encodeHeader(e.feed)}
 	}
 	if e.subject != "" {
 		m.Header[headerSubject] = []string{encodeHeader(e.subject)}
