@@ -58,9 +58,13 @@ func (d *Detector) claims(q netip.Prefix, s *rib.Slot, first bool) []claim {
 	return out
 }
 
+// shortestSpace is the length from which on a prefix is a space of its hoster, of
+// which others can announce a part.
+const shortestSpace = 8
+
 // owners are the hosters of whose own prefixes the prefix is a part.
 func (d *Detector) owners(q netip.Prefix) (out []*hoster) {
-	for bits := q.Bits() - 1; bits >= 8; bits-- {
+	for bits := q.Bits() - 1; bits >= shortestSpace; bits-- {
 		up, err := q.Addr().Prefix(bits)
 		if err != nil {
 			return out

@@ -33,7 +33,7 @@ type Detector struct {
 	complete [2]int       // of these, peers whose whole table of the family is known
 
 	dirty   map[judged]struct{}
-	todo    []ranked
+	todo    []ranked `snapshot:"-"`
 	timers  timerQueue
 	queued  map[judged]int64 // the earliest timer of each
 	events  []Event          // of the present second

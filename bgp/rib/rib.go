@@ -95,7 +95,7 @@ func (p *Peer) LastHeard() time.Time { return time.Unix(0, p.lastHeard).UTC() }
 // table's user, who may keep there what it computed from the path.
 type Node struct {
 	Path bgp.Path
-	Tag  any
+	Tag  any `snapshot:"-"`
 	mark bool
 }
 
@@ -122,7 +122,7 @@ type Extra struct {
 type Entry struct {
 	Prefix netip.Prefix
 	Slots  []Slot // by Peer.Index; may be shorter than the number of peers
-	Tag    any    // belongs to the table's user
+	Tag    any    `snapshot:"-"` // belongs to the table's user
 }
 
 // Slot is what the peer says of the prefix; nil where it never spoke of it.
@@ -163,10 +163,10 @@ type Table struct {
 	peers   map[bgp.Peer]*Peer
 	order   []*Peer
 	entries map[netip.Prefix]*Entry
-	nodes   map[string]*Node
+	nodes   map[string]*Node `snapshot:"-"` // see Reindex
 	sweepAt int
 	most    [2]int // by family: the largest table of any peer
-	key     []byte
+	key     []byte `snapshot:"-"`
 	syncing map[*Peer]struct{}
 
 	Late      uint64 // updates older than what was known: ignored
@@ -433,14 +433,7 @@ func (e *Entry) slot(p *Peer) *Slot {
 
 // node shares equal paths.
 func (t *Table) node(path bgp.Path) *Node {
-	k := t.key[:0]
-	for _, s := range path {
-		k = append(k, byte(s.Type), byte(len(s.ASNs)))
-		for _, a := range s.ASNs {
-			k = append(k, byte(a>>24), byte(a>>16), byte(a>>8), byte(a))
-		}
-	}
-	t.key = k
+	k := t.keyOf(path)
 	if n := t.nodes[string(k)]; n != nil {
 		return n
 	}
@@ -455,30 +448,7 @@ func (t *Table) node(path bgp.Path) *Node {
 // sweep drops the paths that no route uses, so that memory follows the routes
 // and not the history.
 func (t *Table) sweep() {
-	mark := func(n *Node) {
-		if n != nil {
-			n.mark = true
-		}
-	}
-	for _, e := range t.entries {
-		for i := range e.Slots {
-			mark(e.Slots[i].Node)
-			mark(e.Slots[i].Prev)
-			for _, x := range e.Slots[i].More {
-				mark(x.Node)
-			}
-		}
-	}
-	for _, p := range t.order {
-		for f := range p.sync {
-			for _, x := range p.sync[f] {
-				mark(x.routes.Node)
-				for _, y := range x.routes.More {
-					mark(y.Node)
-				}
-			}
-		}
-	}
+	t.each(func(n *Node) { n.mark = true })
 	for k, n := range t.nodes {
 		if !n.mark {
 			delete(t.nodes, k)
