@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"depeer/bgp"
 	"depeer/bgp/rib"
 )
 
@@ -232,3 +233,51 @@ func (d *Detector) verdict(p *prefix, x *Explanation) string {
 
 // Seeded reports whether most peers' whole IPv4 or IPv6 tables are known.
 func (d *Detector) Seeded() bool { return d.seeded(0) || d.seeded(1) }
+
+// Open lists the incidents that are not resolved, in their latest revision, in the
+// order of the watchlist.
+func (d *Detector) Open() []Incident {
+	out := []Incident{}
+	for _, h := range d.hosters {
+		if h.incident != nil && h.incident.Revision > 0 {
+			out = append(out, h.incident.Incident)
+		}
+	}
+	return out
+}
+
+// PeerStanding is a vantage point and what is known of its table.
+type PeerStanding struct {
+	bgp.Peer
+	State string
+	Since time.Time
+	Heard time.Time
+	Cause string
+	Table [2]bool // IPv4, IPv6: its whole table is known
+}
+
+// Peers is how every peer stands now, in order.
+func (d *Detector) Peers() []PeerStanding {
+	out := make([]PeerStanding, 0, len(d.table.Peers()))
+	for _, p := range d.table.Peers() {
+		x := PeerStanding{Peer: p.Peer, State: p.State.String(), Since: time.Unix(0, p.Since).UTC(), Heard: p.LastHeard(), Table: p.Complete}
+		if p.State != rib.Up {
+			x.Cause = p.Cause.String()
+		}
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b PeerStanding) int { return a.Compare(b.Peer) })
+	return out
+}
+
+// Hosters calls f for each followed prefix that belongs to a hoster's story, and
+// for each of its hosters, in no order.
+func (d *Detector) Hosters(f func(q netip.Prefix, hoster string)) {
+	for q, list := range d.prefixes {
+		for _, p := range list {
+			if p.h != nil {
+				f(q, p.h.ID)
+			}
+		}
+	}
+}

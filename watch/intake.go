@@ -165,3 +165,11 @@ func (i *Intake) all() []*eyes {
 	slices.SortFunc(out, func(a, b *eyes) int { return a.index - b.index })
 	return out
 }
+
+// Now is the moment up to which all has been judged; the zero time before the first pulse.
+func (i *Intake) Now() time.Time {
+	if i.clock == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, i.clock).UTC()
+}

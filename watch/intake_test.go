@@ -167,7 +167,7 @@ func TestIntake(t *testing.T) {
 			s.at, a.run = s.at.Add(10*time.Minute), s.at.Add(10*time.Minute)
 			s.after(2 * time.Second)
 			s.table(a, one)
-			s.after(10 * time.Minute).wants(
+			s.after(10*time.Minute).wants(
 				"01:00:01 feed.lost speaker-c", "01:10:03 feed.restored speaker-c",
 				"gap speaker-c 01:00:01 to 01:10:03: 4 peers, session lost: depeer was not running, filled false", "01:10:04 route.withdrawn example")
 		}},
