@@ -50,6 +50,7 @@ const (
 	unheardView
 	unheardConfig
 	noInitiation
+	ownStripped
 	counterEnd
 )
 
@@ -106,6 +107,7 @@ var counterNames = [counterEnd]counterName{
 	unheardView:      {"unheard", "view-changed", helpUnheard},
 	unheardConfig:    {"unheard", "no-longer-reported", helpUnheard},
 	noInitiation:     {"no_initiation", "", "connections whose first message was no Initiation"},
+	ownStripped:      {"own_as_stripped", "", "messages whose paths began with the router's own AS number, which its peer did not send"},
 }
 
 // faults are all reasons for which an UPDATE may be refused.

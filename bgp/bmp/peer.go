@@ -84,7 +84,7 @@ func (c *conn) monitor(m *message, u *up) (*monitored, counter) {
 		return nil, ignoredPeers
 	}
 	h := m.peer()
-	p := &monitored{sessions: sessions(&u.sent, &u.received)}
+	p := &monitored{sessions: sessions(&u.sent, &u.received), own: u.sent.asn}
 	add := func(g group, k vantageKey) bool {
 		if c.s.wanted[g].first == noView {
 			return true
@@ -93,12 +93,11 @@ func (c *conn) monitor(m *message, u *up) (*monitored, counter) {
 		p.vantage[g] = c.router.vantage(k, c.s.watch, c.s.cfg.MaxPeers)
 		return p.vantage[g] != nil
 	}
-	ok := true
+	var ok bool
 	if h.typ == locRIBPeer {
 		ok = add(groupLoc, vantageKey{addr: c.addr, asn: h.asn})
 	} else {
-		own := u.sent.asn
-		ok = add(groupIn, vantageKey{addr: h.addr, asn: h.asn}) && add(groupOut, vantageKey{addr: h.addr, asn: own})
+		ok = add(groupIn, vantageKey{addr: h.addr, asn: h.asn}) && add(groupOut, vantageKey{addr: h.addr, asn: p.own})
 	}
 	if !ok {
 		return nil, ignoredPeers
@@ -228,7 +227,11 @@ func (c *conn) route(m *message) counter {
 		v.told = toldUp
 	}
 	var fault wire.Fault
+	at := len(c.batch)
 	c.batch, fault = v.door.Update(c.batch, body, session, c.at(m, v))
+	if view.group() == groupIn && p.own != v.peer.ASN && stripOwn(c.batch[at:], p.own, v.peer.ASN) {
+		c.s.counts.add(ownStripped)
+	}
 	switch {
 	case fault != wire.None:
 		c.s.counts.addFault(fault)
@@ -236,6 +239,37 @@ func (c *conn) route(m *message) counter {
 		return ignoredFamily
 	}
 	return 0
+}
+
+// stripOwn takes the router's own AS number off paths that begin with it and go on
+// with the peer's. No neighbour outside its AS can have sent those (RFC 4271 section
+// 9.1.2): FRR reports what it received as if it were sending it. With that, the router would
+// be the upstream of each of its neighbours.
+func stripOwn(batch []bgp.Update, own, peer uint32) (stripped bool) {
+	var from, to bgp.Path
+	for i := range batch {
+		u := &batch[i]
+		if u.Kind != bgp.Announce || len(u.Path) == 0 || u.Path[0].Type != bgp.ASSequence {
+			continue
+		}
+		if from != nil && &u.Path[0] == &from[0] { // those of one message share it
+			u.Path = to
+			continue
+		}
+		first := u.Path[0].ASNs
+		switch {
+		case first[0] != own:
+			continue
+		case len(first) > 1 && first[1] == peer:
+			to = append(bgp.Path{{Type: bgp.ASSequence, ASNs: first[1:]}}, u.Path[1:]...)
+		case len(first) == 1 && len(u.Path) > 1 && u.Path[1].Type == bgp.ASSequence && u.Path[1].ASNs[0] == peer:
+			to = u.Path[1:]
+		default:
+			continue
+		}
+		from, u.Path, stripped = u.Path, to, true
+	}
+	return stripped
 }
 
 // choose decides whether a message of this view counts: 0 if so. The first message

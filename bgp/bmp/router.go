@@ -98,6 +98,7 @@ func (r *router) forget(most int) {
 type monitored struct {
 	sessions [groups]wire.Session
 	vantage  [groups]*vantage // nil where the group does not count
+	own      uint32           // the router's AS number in this session
 	seal     uint64           // of the Peer Up: which session it spoke of
 }
 
