@@ -71,7 +71,8 @@ const (
 )
 
 // update gives the body of the UPDATE in a Route Monitoring message. Version 4
-// may say by itself that ADD-PATH is used.
+// may say by itself that ADD-PATH is used: with what the router offers, to receive
+// or to send.
 func (m *message) update(s *wire.Session) ([]byte, counter) {
 	pdu := m.body
 	if m.version == 4 {
@@ -87,8 +88,9 @@ func (m *message) update(s *wire.Session) ([]byte, counter) {
 		}) {
 			return nil, badTLV
 		}
-		s.AddPath4 = s.AddPath4 || o.names(wire.Family{AFI: wire.AFI4, SAFI: wire.Unicast})
-		s.AddPath6 = s.AddPath6 || o.names(wire.Family{AFI: wire.AFI6, SAFI: wire.Unicast})
+		used := [groups]func(wire.Family) bool{groupIn: o.receives, groupOut: o.sends, groupLoc: o.names}[m.view().group()]
+		s.AddPath4 = s.AddPath4 || used(wire.Family{AFI: wire.AFI4, SAFI: wire.Unicast})
+		s.AddPath6 = s.AddPath6 || used(wire.Family{AFI: wire.AFI6, SAFI: wire.Unicast})
 	}
 	typ, body, f := wire.Header(pdu)
 	switch {
