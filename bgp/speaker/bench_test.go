@@ -1,0 +1,4 @@
+package speaker
+
+// senderMain is the other process of the benchmark.
+func senderMain() bool { return false }
