@@ -7,6 +7,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"depeer/bgp"
 	"depeer/bgp/wire"
 )
 
@@ -125,7 +126,7 @@ func (b *builder) withdrawn(v []byte) reason {
 	if absent(v) {
 		return okay
 	}
-	return b.prefixes(v, func(p netip.Prefix) { b.out4, b.out6 = put(b.out4, b.out6, p) })
+	return b.prefixes(v, false)
 }
 
 // manyPrefixes is from where on what was seen is kept in a map.
@@ -140,34 +141,45 @@ func (b *builder) announced(v []byte) reason {
 	}
 	b.seen = b.seen[:0]
 	clear(b.many)
-	entries, why := 0, okay
 	s := scanner{b: v}
-	var first []byte
-	ok := s.elements(func(s *scanner) bool {
-		var list []byte
-		if s.peek() != '{' || !s.members(func(s *scanner, key []byte) bool {
-			w, ok := s.value(0)
-			if string(key) == "prefixes" {
-				list = w
-			}
-			return ok
-		}) {
-			return false
+	var before []byte
+	for first := true; ; first = false {
+		more, ok := s.element(first)
+		if !ok {
+			return badShape
 		}
-		entries++
-		if absent(list) || entries > 1 && bytes.Equal(list, first) {
-			return true
+		if !more {
+			return okay
 		}
-		if entries == 1 {
-			first = list
+		list, ok := s.member("prefixes")
+		if !ok {
+			return badShape
 		}
-		why = b.prefixes(list, b.announce)
-		return why == okay
-	})
-	if why == okay && !ok {
-		return badShape
+		if absent(list) || bytes.Equal(list, before) {
+			continue
+		}
+		before = list
+		if r := b.prefixes(list, true); r != okay {
+			return r
+		}
 	}
-	return why
+}
+
+// member reads an object and gives the value of one of its keys.
+func (s *scanner) member(name string) (v []byte, ok bool) {
+	for first := true; ; first = false {
+		key, more, ok := s.key(first)
+		if !ok || !more {
+			return v, ok
+		}
+		w, ok := s.value(0)
+		if !ok {
+			return nil, false
+		}
+		if string(key) == name {
+			v = w
+		}
+	}
 }
 
 func (b *builder) announce(p netip.Prefix) {
@@ -194,27 +206,31 @@ func (b *builder) announce(p netip.Prefix) {
 }
 
 // prefixes reads an array of prefixes.
-func (b *builder) prefixes(v []byte, f func(netip.Prefix)) reason {
-	why := badShape
+func (b *builder) prefixes(v []byte, announced bool) reason {
 	s := scanner{b: v}
-	ok := s.elements(func(s *scanner) bool {
+	for first := true; ; first = false {
+		more, ok := s.element(first)
+		if !ok {
+			return badShape
+		}
+		if !more {
+			return okay
+		}
 		var t []byte
 		if s.peek() != '"' || !s.text(&t) {
-			return false
+			return badShape
 		}
 		// The string is looked at and not kept: no copy of it is needed.
 		p, err := netip.ParsePrefix(unsafe.String(unsafe.SliceData(t), len(t)))
 		if err != nil {
-			why = badPrefix
-			return false
+			return badPrefix
 		}
-		f(p.Masked())
-		return true
-	})
-	if !ok {
-		return why
+		if p = p.Masked(); announced {
+			b.announce(p)
+		} else {
+			b.out4, b.out6 = put(b.out4, b.out6, p)
+		}
 	}
-	return okay
 }
 
 // put appends a prefix as the wire has it.
@@ -234,31 +250,46 @@ const maxSegment = 255
 // segments reads a path: numbers, and an array for an AS_SET.
 func (b *builder) segments(v []byte) reason {
 	s := scanner{b: v}
-	last := -1 // where the open AS_SEQUENCE begins
-	ok := s.elements(func(s *scanner) bool {
+	open := -1 // where the AS_SEQUENCE begins that goes on
+	for first := true; ; first = false {
+		more, ok := s.element(first)
+		if !ok {
+			return badPath
+		}
+		if !more {
+			return okay
+		}
 		if s.peek() == '[' {
-			last = -1
-			at := len(b.path)
-			b.path = append(b.path, 1, 0)
-			n := 0
-			ok := s.elements(func(s *scanner) bool {
-				n++
-				return n <= maxSegment && b.asn(s)
-			})
-			b.path[at+1] = byte(n)
-			return ok && n > 0
+			if open = -1; !b.set(&s) {
+				return badPath
+			}
+			continue
 		}
-		if last < 0 || b.path[last+1] == maxSegment {
-			last = len(b.path)
-			b.path = append(b.path, 2, 0)
+		if open < 0 || b.path[open+1] == maxSegment {
+			open = len(b.path)
+			b.path = append(b.path, byte(bgp.ASSequence), 0)
 		}
-		b.path[last+1]++
-		return b.asn(s)
-	})
-	if !ok {
-		return badPath
+		b.path[open+1]++
+		if !b.asn(&s) {
+			return badPath
+		}
 	}
-	return okay
+}
+
+// set reads an AS_SET.
+func (b *builder) set(s *scanner) bool {
+	at := len(b.path)
+	b.path = append(b.path, byte(bgp.ASSet), 0)
+	for first := true; ; first = false {
+		more, ok := s.element(first)
+		if !ok || !more {
+			return ok && b.path[at+1] > 0
+		}
+		if b.path[at+1] == maxSegment || !b.asn(s) {
+			return false
+		}
+		b.path[at+1]++
+	}
 }
 
 // asn reads an AS number, written as a number or as a string.

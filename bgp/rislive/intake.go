@@ -1,6 +1,7 @@
 package rislive
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"hash/maphash"
 	"net/netip"
@@ -35,6 +36,8 @@ type intake struct {
 	message    message
 	build      builder
 	octets     []byte
+	shown      wire.Update         // the path that the collector shows
+	paths      [2]wire.PathScratch // shown and read
 	key        []byte
 	seed       maphash.Seed
 	spellings  map[string]*peer // by collector, address and AS as the server writes them
@@ -215,11 +218,12 @@ func (in *intake) twoOctets(p *peer, m *message, body []byte) bool {
 	if in.build.segments(m.path) != okay {
 		return false
 	}
-	in.build.body = attribute([]byte{0, 0, 0, 0, 0x40, wire.AttrOrigin, 1, 0}, 0x40, wire.AttrPath, in.build.path)
-	n := len(in.build.body) - 4
-	in.build.body[2], in.build.body[3] = byte(n>>8), byte(n)
-	var shown wire.Update
-	if shown.Split(in.build.body, wire.Session{AS4: true}) != wire.None || !shown.Path().Equal(u.Path()) {
+	d := append(in.build.body[:0], 0, 0, 0, 0, 0x40, wire.AttrOrigin, 1, 0)
+	d = attribute(d, 0x40, wire.AttrPath, in.build.path)
+	binary.BigEndian.PutUint16(d[2:], uint16(len(d)-4))
+	in.build.body = d
+	if in.shown.Split(d, wire.Session{AS4: true}) != wire.None ||
+		!in.shown.PathInto(&in.paths[0]).Equal(u.PathInto(&in.paths[1])) {
 		return false
 	}
 	in.counts.twoOctets.Add(1)

@@ -38,24 +38,45 @@ type scanner struct {
 func (m *message) parse(line []byte) bool {
 	*m = message{}
 	s := scanner{b: line}
-	s.space()
-	ok := s.members(func(s *scanner, key []byte) bool {
+	for first := true; ; first = false {
+		key, more, ok := s.key(first)
+		if !ok {
+			return false
+		}
+		if !more {
+			break
+		}
 		switch string(key) {
 		case "type":
-			return s.text(&m.kind)
+			ok = s.text(&m.kind)
 		case "data":
-			if s.peek() == '{' {
-				return s.members(m.member)
-			}
+			ok = m.data(&s)
+		default:
+			_, ok = s.value(2)
 		}
-		_, ok := s.value(2)
-		return ok
-	})
-	if !ok {
-		return false
+		if !ok {
+			return false
+		}
 	}
 	s.space()
 	return s.i == len(s.b)
+}
+
+// data reads the value of data. What is no object is passed over.
+func (m *message) data(s *scanner) bool {
+	if s.peek() != '{' {
+		_, ok := s.value(2)
+		return ok
+	}
+	for first := true; ; first = false {
+		key, more, ok := s.key(first)
+		if !ok || !more {
+			return ok
+		}
+		if !m.member(s, key) {
+			return false
+		}
+	}
 }
 
 // member reads one member of data.
@@ -128,49 +149,35 @@ func (s *scanner) next(c byte) bool {
 	return true
 }
 
-// members reads an object and calls f, which reads the value, for each of its members.
-func (s *scanner) members(f func(s *scanner, key []byte) bool) bool {
-	if !s.next('{') {
-		return false
+// key reads on to the next value of an object, which the caller reads, and gives its
+// key. The first time it reads the bracket too; more is false after the last.
+func (s *scanner) key(first bool) (key []byte, more, ok bool) {
+	if more, ok = s.follow(first, '{', '}'); !ok || !more {
+		return nil, false, ok
 	}
-	if s.next('}') {
-		return true
+	if s.peek() != '"' || !s.text(&key) || !s.next(':') {
+		return nil, false, false
 	}
-	for {
-		s.space()
-		var key []byte
-		if s.peek() != '"' || !s.text(&key) || !s.next(':') {
-			return false
-		}
-		s.space()
-		if !f(s, key) {
-			return false
-		}
-		if s.next(',') {
-			continue
-		}
-		return s.next('}')
-	}
+	s.space()
+	return key, true, true
 }
 
-// elements reads an array and calls f, which reads the value, for each of its elements.
-func (s *scanner) elements(f func(s *scanner) bool) bool {
-	if !s.next('[') {
-		return false
-	}
-	if s.next(']') {
-		return true
-	}
-	for {
-		s.space()
-		if !f(s) {
-			return false
+// element reads on to the next value of an array, as key does in an object.
+func (s *scanner) element(first bool) (more, ok bool) { return s.follow(first, '[', ']') }
+
+func (s *scanner) follow(first bool, open, end byte) (more, ok bool) {
+	if first {
+		if !s.next(open) {
+			return false, false
 		}
-		if s.next(',') {
-			continue
+		if s.next(end) {
+			return false, true
 		}
-		return s.next(']')
+	} else if !s.next(',') {
+		return false, s.next(end)
 	}
+	s.space()
+	return true, true
 }
 
 // text reads a string. A value of another sort is passed over and gives nil.
@@ -215,15 +222,19 @@ func (s *scanner) value(depth int) (v []byte, ok bool) {
 	case '"':
 		_, _, ok = s.str()
 	case '{':
-		ok = depth < maxDepth && s.members(func(s *scanner, _ []byte) bool {
-			_, ok := s.value(depth + 1)
-			return ok
-		})
+		ok = depth < maxDepth
+		for first, more := true, true; ok && more; first = false {
+			if _, more, ok = s.key(first); more {
+				_, ok = s.value(depth + 1)
+			}
+		}
 	case '[':
-		ok = depth < maxDepth && s.elements(func(s *scanner) bool {
-			_, ok := s.value(depth + 1)
-			return ok
-		})
+		ok = depth < maxDepth
+		for first, more := true, true; ok && more; first = false {
+			if more, ok = s.element(first); more {
+				_, ok = s.value(depth + 1)
+			}
+		}
 	case 't':
 		ok = s.word("true")
 	case 'f':
