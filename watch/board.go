@@ -67,7 +67,7 @@ func (d *Detector) standing(h *hoster) Standing {
 			f = h.transit[v]
 		}
 		for _, e := range f.edges {
-			if !e.known && e.peers < d.least(v) {
+			if !e.known && e.peers < d.least(h, v) {
 				continue // path hunting, or a single peer's own way
 			}
 			base := e.pairs.base(d.now, d.edges)
@@ -172,7 +172,7 @@ func (d *Detector) ExplainHoster(id string) ([]Explanation, bool) {
 
 func (d *Detector) explain(p *prefix) Explanation {
 	x := Explanation{Prefix: p.Prefix, Hoster: p.h.ID, At: d.Now(), Eligible: p.eligible, Holding: p.sight.n,
-		Baseline: p.sight.base(d.now, d.sight), Least: d.least(p.v6), Seeded: d.seeded(p.v6), Zombies: p.zombies,
+		Baseline: p.sight.base(d.now, d.sight), Least: d.least(p.h, p.v6), Seeded: d.seeded(p.h, p.v6), Zombies: p.zombies,
 		Upstreams: d.standing(p.h).Upstreams, Thresholds: d.policy}
 	x.LostAt, x.BackAt = d.policy.WithdrawnBelow*x.Baseline, d.policy.RestoredAbove*x.Baseline
 	switch p.sight.mode {
@@ -232,7 +232,7 @@ func (d *Detector) verdict(p *prefix, x *Explanation) string {
 }
 
 // Seeded reports whether most peers' whole IPv4 or IPv6 tables are known.
-func (d *Detector) Seeded() bool { return d.seeded(0) || d.seeded(1) }
+func (d *Detector) Seeded() bool { return d.seeded(nil, 0) || d.seeded(nil, 1) }
 
 // Open lists the incidents that are not resolved, in their latest revision, in the
 // order of the watchlist.

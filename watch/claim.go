@@ -134,7 +134,7 @@ func (d *Detector) reclassify(p *prefix, kind prefixKind, c *rib.Change) {
 		if peer.State == rib.Up && d.eligible(p, peer, s) {
 			d.setCounted(p, peer, true)
 			if s != nil {
-				d.pair(p, peer, s, 1, peer.Complete[p.v6] && s.Changed >= d.now*1e9)
+				d.pair(p, peer, s, 1, p.heardWhole(peer) && s.Changed >= d.now*1e9)
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (d *Detector) eligible(p *prefix, peer *rib.Peer, s *rib.Slot) bool {
 			return true
 		}
 	}
-	return p.kind == ownPrefix && p.entry != nil && d.table.FullFeed(peer, p.v6)
+	return p.kind == ownPrefix && p.entry != nil && d.table.FullFeed(peer, p.v6) && p.heardWhole(peer)
 }
 
 func (p *prefix) isCounted(peer *rib.Peer) bool {

@@ -104,6 +104,7 @@ func (x *composition) apply(d *Detector, before map[*prefix]int, fbefore map[*fa
 // peerLeft takes a peer out of every numerator and denominator.
 func (d *Detector) peerLeft(peer *rib.Peer) {
 	d.joined--
+	d.turns++
 	for v := range peer.Complete {
 		if peer.Complete[v] {
 			d.complete[v]--
@@ -127,6 +128,7 @@ func (d *Detector) peerLeft(peer *rib.Peer) {
 // peerJoined counts a peer's routes as they stand in the table.
 func (d *Detector) peerJoined(peer *rib.Peer) {
 	d.joined++
+	d.turns++
 	d.most = max(d.most, d.joined)
 	for v := range peer.Complete {
 		if peer.Complete[v] {
@@ -184,6 +186,7 @@ func (d *Detector) recount(q bgp.Peer) {
 	if peer == nil || peer.State != rib.Up {
 		return
 	}
+	d.turns++
 	d.complete = [2]int{}
 	for _, x := range d.table.Peers() {
 		for v := range x.Complete {

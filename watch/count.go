@@ -68,14 +68,14 @@ func (d *Detector) prefixChanged(p *prefix, c rib.Change, slot *rib.Slot) {
 		d.composePair(p, c.Peer, &c.Old, slot)
 		return
 	}
-	trusted := c.Peer.Complete[p.v6] || !c.First
+	trusted := p.heardWhole(c.Peer) || !c.First
 	if p.isCounted(c.Peer) {
 		d.pair(p, c.Peer, &c.Old, -1, false)
 	} else {
 		d.setCounted(p, c.Peer, true)
 	}
 	d.pair(p, c.Peer, slot, 1, trusted)
-	if !c.Peer.Complete[p.v6] && trusted && !d.wasOwn(p, &c.Old) {
+	if !p.heardWhole(c.Peer) && trusted && !d.wasOwn(p, &c.Old) {
 		d.doubtOrigin(p, c.Peer, slot)
 	}
 	d.touch(p)
@@ -121,7 +121,7 @@ func (d *Detector) found(p *prefix, c rib.Change) {
 			continue
 		}
 		if peer == c.Peer && c.What == rib.Said {
-			d.pair(p, peer, s, 1, peer.Complete[p.v6])
+			d.pair(p, peer, s, 1, p.heardWhole(peer))
 		} else {
 			d.composePair(p, peer, &rib.Slot{}, s)
 		}

@@ -31,6 +31,7 @@ type Detector struct {
 	joined   int          // peers that are counted
 	most     int          // the most that ever were: one of many is not all that there is
 	complete [2]int       // of these, peers whose whole table of the family is known
+	turns    int          // how often any of these changed
 
 	dirty   map[judged]struct{}
 	todo    []ranked `snapshot:"-"`
@@ -89,8 +90,10 @@ type hoster struct {
 	carried  int        // prefixes of others that it is followed by
 	dark     bool
 	darkFrom int64
-	lit      int64 // when it last returned
-	total    level // routes of its own, in all
+	lit      int64    // when it last returned
+	total    level    // routes of its own, in all
+	horizon  *horizon // nil: it was watched from the first
+	removed  bool     // and is not watched any more
 	incident *incident
 	lossLog  []int64 // seconds of upstream losses, for the story
 }
@@ -157,46 +160,34 @@ type prefix struct {
 	counting bool  // the change being told is counted already
 	zombies  []string
 	from     int64 // first seen
+	removed  bool  // it is not followed any more
 }
 
 // origin is somebody else's origination of a hoster's space.
 type origin struct {
-	p      *prefix
-	asn    uint32
-	peers  map[int]bool // by peer: true where it was seen to come
-	fresh  int
-	known  bool
-	rising int64
-	told   bool
-	onset  int64
+	p       *prefix
+	asn     uint32
+	peers   map[int]bool // by peer: true where it was seen to come
+	fresh   int
+	known   bool
+	rising  int64
+	told    bool
+	onset   int64
+	removed bool
 }
 
 // NewDetector makes a detector for a watchlist. Both are copied.
 func NewDetector(list Watchlist, policy Policy) *Detector {
 	d := &Detector{
-		policy: policy, byASN: map[uint32][]*hoster{}, table: rib.New(policy.SyncQuiet),
+		byASN: map[uint32][]*hoster{}, table: rib.New(policy.SyncQuiet),
 		prefixes: map[netip.Prefix][]*prefix{}, upstreams: map[uint32]*reference{}, feeds: map[string]*feed{},
 		dirty: map[judged]struct{}{}, queued: map[judged]int64{},
 	}
-	seconds := func(x time.Duration) int64 { return int64(x / time.Second) }
-	d.edges = bounds{lo: policy.LostBelow, hi: policy.RestoredAbove, hold: seconds(policy.Hold),
-		settle: seconds(policy.Settle), newNormal: seconds(policy.NewNormal), reonset: 15 * 60}
-	d.sight = d.edges
-	d.sight.lo = policy.WithdrawnBelow
+	d.rule(policy)
 	for i := range list.Hosters {
-		h := &hoster{Hoster: list.Hosters[i], d: d, index: i}
-		for v := range h.own {
-			h.own[v] = newFamily(h, v, true)
-			h.transit[v] = newFamily(h, v, false)
-		}
-		d.hosters = append(d.hosters, h)
-		for _, a := range h.ASNs {
-			d.byASN[a] = append(d.byASN[a], h)
-		}
-		for _, u := range h.Upstreams {
-			d.reference(u)
-		}
+		d.hosters = append(d.hosters, d.newHoster(list.Hosters[i], i))
 	}
+	d.number()
 	for _, h := range d.hosters {
 		for _, q := range h.Prefixes {
 			if find(d.prefixes[q], h) == nil {
@@ -207,6 +198,39 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 	d.story.init(d)
 	d.ledger = newLedger()
 	return d
+}
+
+// rule puts a policy in force.
+func (d *Detector) rule(policy Policy) {
+	seconds := func(x time.Duration) int64 { return int64(x / time.Second) }
+	d.policy, d.table.SyncQuiet = policy, policy.SyncQuiet
+	d.edges = bounds{lo: policy.LostBelow, hi: policy.RestoredAbove, hold: seconds(policy.Hold),
+		settle: seconds(policy.Settle), newNormal: seconds(policy.NewNormal), reonset: 15 * 60}
+	d.sight = d.edges
+	d.sight.lo = policy.WithdrawnBelow
+}
+
+func (d *Detector) newHoster(x Hoster, index int) *hoster {
+	h := &hoster{Hoster: x, d: d, index: index}
+	for v := range h.own {
+		h.own[v] = newFamily(h, v, true)
+		h.transit[v] = newFamily(h, v, false)
+	}
+	return h
+}
+
+// number finds the hosters by what they are listed with.
+func (d *Detector) number() {
+	clear(d.byASN)
+	for i, h := range d.hosters {
+		h.index = i
+		for _, a := range h.ASNs {
+			d.byASN[a] = append(d.byASN[a], h)
+		}
+		for _, u := range h.Upstreams {
+			d.reference(u)
+		}
+	}
 }
 
 func newFamily(h *hoster, v6 int, own bool) *family {
@@ -358,16 +382,23 @@ func (q *timerQueue) Pop() any {
 
 func (d *Detector) mark(j judged) { d.dirty[j] = struct{}{} }
 
-// seeded reports whether most peers' whole tables of the family are known, so
-// that what was never heard of is really new.
-func (d *Detector) seeded(v6 int) bool { return d.complete[v6]*2 >= d.joined && d.joined > 0 }
+// seeded reports whether most peers' whole tables of the family are known, as far
+// as they are about the hoster (nil: any), so that what was never heard of is
+// really new.
+func (d *Detector) seeded(h *hoster, v6 int) bool {
+	complete := d.complete
+	if h != nil && h.horizon != nil {
+		complete = h.horizon.known(d)
+	}
+	return complete[v6]*2 >= d.joined && d.joined > 0
+}
 
 // least is the number of peers that make an edge or a sight: min_peers, or all
 // where there are fewer; without tables to start from, so many that the silence
 // of the others does not matter.
-func (d *Detector) least(v6 int) int {
+func (d *Detector) least(h *hoster, v6 int) int {
 	n := min(d.policy.MinPeers, max(d.most, 1))
-	if !d.seeded(v6) {
+	if !d.seeded(h, v6) {
 		n = max(n, int(d.policy.MinKnown*float64(d.joined)+0.999))
 	}
 	return n

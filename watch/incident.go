@@ -34,6 +34,7 @@ const (
 const (
 	Recovered = "recovered"  // back at the baseline
 	NewNormal = "new-normal" // it has lasted so long that it is the baseline now
+	Unwatched = "unwatched"  // the hoster was taken off the watchlist: what became of it is not known
 )
 
 // Incident is one hoster's story: the events that belong together, from opening

@@ -34,7 +34,9 @@ func (o *origin) rank() rank { return rank{hoster: o.p.h.index, kind: rankOrigin
 
 // active reports whether the family is what the hoster is judged by: what it
 // originates, or, where it is known to originate nothing, what it carries.
-func (f *family) active() bool { return f.own == (f.h.own[f.v6].prefixes > 0 || !f.h.d.seeded(f.v6)) }
+func (f *family) active() bool {
+	return f.own == (f.h.own[f.v6].prefixes > 0 || !f.h.d.seeded(f.h, f.v6))
+}
 
 func (e *edge) judge(d *Detector, t int64) (again int64) {
 	e.pairs.commit(t, d.edges)
@@ -49,7 +51,7 @@ func (e *edge) judge(d *Detector, t int64) (again int64) {
 	if e.pairs.mode == steady && float64(e.pairs.n) >= 0.9*base {
 		e.held = e.peers
 	}
-	v, more := e.pairs.judge(t, d.edges, e.held >= d.least(e.f.v6))
+	v, more := e.pairs.judge(t, d.edges, e.held >= d.least(e.f.h, e.f.v6))
 	switch v {
 	case fell:
 		e.lostAt, e.lostOnset, e.lostRef = t, e.pairs.onset, e.pairs.ref
@@ -70,7 +72,7 @@ func soonest(a, b int64) int64 {
 
 // judgeGain tells an upstream that was never seen in the baseline.
 func (e *edge) judgeGain(d *Detector, t int64) (again int64) {
-	need := d.least(e.f.v6)
+	need := d.least(e.f.h, e.f.v6)
 	if e.peers < need {
 		e.rising = 0
 		if e.known && e.peers < min(d.policy.MinPeers, need) && e.lastSeen == 0 {
@@ -107,7 +109,7 @@ func (e *edge) judgeGain(d *Detector, t int64) (again int64) {
 // the tables are known, or so much was heard of the hoster for so long that an
 // old edge would hardly have hidden.
 func (d *Detector) knowsAll(f *family, t int64) bool {
-	if d.seeded(f.v6) {
+	if d.seeded(f.h, f.v6) {
 		return true
 	}
 	return f.born != 0 && t-f.born >= 3600 && f.prefixes > 0 && 2*f.eligible >= f.prefixes*d.joined
@@ -137,7 +139,7 @@ func (e *edge) judgeVia(d *Detector, t int64) int64 {
 		e.held = e.peers
 	}
 	b := d.edges
-	armed := u != nil && e.held >= d.least(e.f.v6) && base >= d.policy.ViaMinShare*u.pairs.base(t, b)
+	armed := u != nil && e.held >= d.least(e.f.h, e.f.v6) && base >= d.policy.ViaMinShare*u.pairs.base(t, b)
 	v, again := e.pairs.judge(t, b, armed)
 	switch v {
 	case fell:
@@ -219,7 +221,7 @@ func (p *prefix) judgeRetired(d *Detector, t int64) int64 {
 // armed reports whether enough peers see the prefix for its loss to mean something.
 func (p *prefix) armed(d *Detector, t int64) bool {
 	base := p.sight.base(t, d.sight)
-	return base >= float64(d.least(p.v6)) && base >= d.policy.WithdrawnBelow*float64(p.eligible)
+	return base >= float64(d.least(p.h, p.v6)) && base >= d.policy.WithdrawnBelow*float64(p.eligible)
 }
 
 // judgeNew tells a prefix that the hoster did not originate before.
@@ -232,7 +234,7 @@ func (p *prefix) judgeNew(d *Detector, t int64) int64 {
 	}
 	need := min(d.policy.MinPeers, max(d.joined, 1))
 	switch {
-	case !d.seeded(p.v6) || p.ownPeers-p.fresh >= need:
+	case !d.seeded(p.h, p.v6) || p.ownPeers-p.fresh >= need:
 		p.known = true
 	case p.ownPeers >= need:
 		if p.rising == 0 {
@@ -362,7 +364,7 @@ func (h *hoster) itself(d *Detector) bool {
 				}
 			}
 		})
-		if own >= min(d.least(p.v6), p.sight.n) {
+		if own >= min(d.least(p.h, p.v6), p.sight.n) {
 			return true
 		}
 	}
@@ -385,7 +387,7 @@ func (h *hoster) space(d *Detector, t int64) (all, live [2]float64) {
 			continue
 		}
 		up := p.sight.mode != lost && (p.sight.n > 0 || p.sight.mode == falling) // not before its loss is confirmed
-		hidden := p.entry == nil && !d.seeded(p.v6)                              // configured, and nobody spoke of it: it may be well
+		hidden := p.entry == nil && !d.seeded(p.h, p.v6)                         // configured, and nobody spoke of it: it may be well
 		if up || hidden {
 			alive = append(alive, p)
 		}
@@ -418,7 +420,7 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 	if !p.h.Valid.Holds(d.Now()) {
 		return 0
 	}
-	need := d.least(p.v6)
+	need := d.least(p.h, p.v6)
 	n := len(o.peers)
 	if n < need {
 		o.rising = 0
@@ -445,7 +447,7 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 	if o.rising == 0 {
 		o.rising = t
 	}
-	if t < o.rising+d.sight.hold && (n < p.eligible || !exact || !d.seeded(p.v6)) {
+	if t < o.rising+d.sight.hold && (n < p.eligible || !exact || !d.seeded(p.h, p.v6)) {
 		return o.rising + d.sight.hold
 	}
 	o.known, o.told, o.onset = true, true, o.rising
@@ -458,7 +460,7 @@ func (o *origin) judge(d *Detector, t int64) int64 {
 // is silent about it then, it is new: what was there all along, and changed a
 // little, would not make all of them speak.
 func (d *Detector) unheard(p *prefix, t int64) bool {
-	return !d.seeded(p.v6) && p.from-d.started >= 3600 && t-p.from < 3600
+	return !d.seeded(p.h, p.v6) && p.from-max(d.started, p.h.since()) >= 3600 && t-p.from < 3600
 }
 
 // holders calls f for every counted route of the prefix.

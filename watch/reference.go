@@ -16,6 +16,7 @@ type reference struct {
 	behind   map[uint32]int    // reference prefixes, by the AS right of the upstream
 	pairs    level             // (reference prefix, peer) through the upstream and that AS
 	vias     map[uint32]*level // of these, by the hop above the upstream
+	removed  bool              // it carries nobody who is watched
 }
 
 // perNeighbour bounds the references behind one neighbour of the upstream, so

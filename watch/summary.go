@@ -199,6 +199,8 @@ func (inc *incident) summary(d *Detector, t int64) string {
 		switch {
 		case *inc.Resolution == NewNormal:
 			b.WriteString("; unchanged for " + span(d.policy.NewNormal) + ", taken as the new normal")
+		case *inc.Resolution == Unwatched:
+			b.WriteString("; not watched any more")
 		case inc.wasDark:
 			fmt.Fprintf(&b, "; gone again after %s", span(time.Duration(inc.darkAt-inc.Opened.Unix())*time.Second))
 		default:

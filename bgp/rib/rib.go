@@ -66,12 +66,14 @@ type Peer struct {
 	Cause  bgp.Cause
 	Missed bool // the feed lost sight of it: not its own doing
 
-	Complete [2]bool // by family (0 IPv4, 1 IPv6): the table was transferred or dumped whole, silence is knowledge
-	Routes   [2]int  // by family: size of the table, 0 where unknown
+	Complete [2]bool   // by family (0 IPv4, 1 IPv6): the table was transferred or dumped whole, silence is knowledge
+	Whole    [2]uint64 // by family: which of Table.Begun made it complete last
+	Routes   [2]int    // by family: size of the table, 0 where unknown
 
 	sync      [2]map[netip.Prefix]said // routes said during the transfer or the dump, by family
 	pending   [2]bool                  // by family: the transfer has not ended
 	begun     int64                    // start of the transfer, Unix nanoseconds
+	number    [2]uint64                // by family: the transfer or dump that is being read, of Table.Begun
 	dump      [2]int64                 // time of the dump being read, 0 when none
 	void      [2]bool                  // by family: the dump being read met a transfer, and says nothing
 	joined    bool                     // its routes are counted
@@ -169,6 +171,7 @@ type Table struct {
 	key     []byte `snapshot:"-"`
 	syncing map[*Peer]struct{}
 
+	Begun     uint64 // transfers and dumps that have begun, in the order in which they were observed
 	Late      uint64 // updates older than what was known: ignored
 	Transfers uint64 // table transfers found without a recorded reset
 }
@@ -246,6 +249,7 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 			p.void[f] = true // what the peer says itself is newer, and not to be mixed with it
 		} else {
 			p.dump[f], p.void[f], p.sync[f] = at, false, map[netip.Prefix]said{}
+			p.number[f] = t.count()
 		}
 	case bgp.TableRoute:
 		f := Family(u.Prefix)
@@ -254,6 +258,7 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 		}
 		if p.sync[f] == nil {
 			p.dump[f], p.sync[f] = at, map[netip.Prefix]said{}
+			p.number[f] = t.count()
 		}
 		t.collect(p, f, u, at)
 	case bgp.TableEnd, bgp.TableCut:
@@ -261,6 +266,12 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 	case bgp.Heard:
 		t.traffic(p, u, at, emit)
 	}
+}
+
+// count gives the next transfer or dump its number.
+func (t *Table) count() uint64 {
+	t.Begun++
+	return t.Begun
 }
 
 func (t *Table) peer(q bgp.Peer) *Peer {

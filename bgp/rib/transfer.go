@@ -44,6 +44,8 @@ func (t *Table) collect(p *Peer, f int, u bgp.Update, at int64) {
 func (t *Table) begin(p *Peer, at int64) {
 	p.State, p.Since, p.begun, p.lastBulk, p.busiest = Syncing, at, at, at, 0
 	p.pending = [2]bool{true, true}
+	n := t.count()
+	p.number = [2]uint64{n, n}
 	p.undump()
 	p.sync = [2]map[netip.Prefix]said{{}, {}}
 	t.syncing[p] = struct{}{}
@@ -78,7 +80,9 @@ func (t *Table) complete(p *Peer, f int, told bool, at int64, emit func(Change))
 	p.pending[f] = false
 	// A session that carries no IPv6 ends by calm like one whose IPv6 is done: that
 	// says nothing of IPv6, unless the transfer brought some.
-	p.Complete[f] = p.Complete[f] || f == 0 || told || len(p.sync[f]) > 0
+	if f == 0 || told || len(p.sync[f]) > 0 {
+		p.Complete[f], p.Whole[f] = true, p.number[f]
+	}
 	if !p.pending[1-f] {
 		delete(t.syncing, p)
 	}
@@ -174,7 +178,7 @@ func (t *Table) dumped(p *Peer, u bgp.Update, at int64, emit func(Change)) {
 	}
 	whole := u.Kind == bgp.TableEnd
 	if whole {
-		p.Complete[f], p.Routes[f] = true, max(u.Heard.Routes, len(p.sync[f]))
+		p.Complete[f], p.Whole[f], p.Routes[f] = true, p.number[f], max(u.Heard.Routes, len(p.sync[f]))
 		t.most[f] = max(t.most[f], p.Routes[f])
 	}
 	begun := p.dump[f]
