@@ -49,6 +49,7 @@ func (d *Detector) Rewatch(list Watchlist, policy Policy) {
 	w.learn()
 	w.counts.apply(d, w.before, w.families)
 	w.references()
+	d.forget()
 	d.purge()
 }
 
@@ -114,13 +115,13 @@ func (d *Detector) of(h *hoster) (out []*prefix) {
 	return out
 }
 
-// unfollow lets go of a prefix, for one hoster.
+// unfollow lets go of a prefix, for one hoster. The table keeps what is known of it
+// until it is clear that nobody else wants it: see forget.
 func (d *Detector) unfollow(p *prefix) {
 	rest := slices.DeleteFunc(d.prefixes[p.Prefix], func(x *prefix) bool { return x == p })
 	d.prefixes[p.Prefix] = rest
 	if len(rest) == 0 {
 		delete(d.prefixes, p.Prefix)
-		d.table.Forget(p.Prefix)
 	}
 	p.removed = true
 	if p.h != nil && p.h.incident != nil {
@@ -423,10 +424,8 @@ func (w *rewatch) learn() {
 	if len(w.fresh) == 0 {
 		return
 	}
-	all := make([]netip.Prefix, 0, len(d.prefixes))
-	for q := range d.prefixes {
-		all = append(all, q)
-	}
+	var all []netip.Prefix
+	d.table.Entries(func(e *rib.Entry) { all = append(all, e.Prefix) })
 	slices.SortFunc(all, netip.Prefix.Compare)
 	for _, q := range all {
 		e := d.table.Entry(q)
@@ -508,6 +507,19 @@ func (w *rewatch) references() {
 				d.unfollow(p)
 			}
 		}
+	}
+}
+
+// forget drops from the table what nobody follows any more.
+func (d *Detector) forget() {
+	var unwanted []netip.Prefix
+	d.table.Entries(func(e *rib.Entry) {
+		if len(d.prefixes[e.Prefix]) == 0 {
+			unwanted = append(unwanted, e.Prefix)
+		}
+	})
+	for _, q := range unwanted {
+		d.table.Forget(q)
 	}
 }
 
