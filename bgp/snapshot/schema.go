@@ -176,15 +176,14 @@ func (s *types) make(t reflect.Type) *codec {
 }
 
 func (s *types) ofSlice(t reflect.Type) *codec {
-	e := t.Elem()
+	c := s.codec(t.Elem())
 	switch {
-	case e.Kind() == reflect.Bool:
-		s.codec(e)
+	case t.Elem().Kind() == reflect.Bool:
 		return ofBools()
-	case e.Size() == 0 || s.codec(e).empty:
+	case c.empty:
 		return s.fault(t, "its elements are written as nothing")
 	}
-	return ofSlice(t, s.codec(e))
+	return ofSlice(t, c)
 }
 
 func (s *types) ofMap(t reflect.Type) *codec {
