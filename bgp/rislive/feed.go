@@ -176,6 +176,7 @@ func (f *Feed) reader(t transport, q *queue, last *atomic.Int64) error {
 		last.Store(now)
 		f.counts.bytes.Add(uint64(len(line)))
 		q.put(line, now)
+		f.counts.read.Add(1)
 	}
 }
 

@@ -24,9 +24,9 @@ var messageTypes = [...]string{"UPDATE", "KEEPALIVE", "OPEN", "NOTIFICATION", "R
 
 // counts is everything that moves. Its methods may be called from any goroutine.
 type counts struct {
-	types                                                              [len(messageTypes)]atomic.Uint64
-	bytes, connections, lost, refused, updates, dropped, stale, future atomic.Uint64
-	twoOctets, peers, subscriptions, missing, longLines                atomic.Uint64
+	types                                                                    [len(messageTypes)]atomic.Uint64
+	read, bytes, connections, lost, refused, updates, dropped, stale, future atomic.Uint64
+	twoOctets, peers, subscriptions, missing, longLines                      atomic.Uint64
 
 	mu    sync.Mutex
 	named [countFamilies]map[string]uint64 // guarded by mu
@@ -77,6 +77,7 @@ func (c *counts) list(queued int) []bgp.Count {
 		add("messages", t, "Messages of collectors, by type.", false, c.types[i].Load())
 	}
 	add("peers", "", "Sessions of collectors that are told apart.", true, c.peers.Load())
+	add("read", "", "Messages that were read from the server.", false, c.read.Load())
 	add("queue", "", "Messages that wait.", true, uint64(queued))
 	add("stale", "", "Messages with a stamp more than an hour old.", false, c.stale.Load())
 	add("subscriptions", "", "Subscriptions in force on the present connection.", true, c.subscriptions.Load())

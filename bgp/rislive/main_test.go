@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -204,4 +205,15 @@ func count(list []bgp.Update, k bgp.Kind) (n int) {
 		}
 	}
 	return n
+}
+
+// until waits for a condition that nothing announces.
+func until(t testing.TB, ctx context.Context, what string, condition func() bool) {
+	t.Helper()
+	for !condition() {
+		if ctx.Err() != nil {
+			t.Fatalf("no %s: %v", what, ctx.Err())
+		}
+		runtime.Gosched()
+	}
 }
