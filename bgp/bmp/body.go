@@ -98,10 +98,25 @@ func (m *message) update(s *wire.Session) ([]byte, counter) {
 		return nil, badUpdate
 	case typ != wire.TypeUpdate:
 		return nil, notUpdate
-	case wire.HeaderLen+len(body) != len(pdu):
-		return nil, badUpdate // RFC 7854 section 4.6: one UPDATE
+	}
+	// RFC 7854 section 4.6 knows one UPDATE and nothing else. Huawei adds TLVs, as
+	// drafts of version 4 had it before there was a version 4.
+	if !eachTLV(pdu[wire.HeaderLen+len(body):], func(uint16, []byte) bool { return true }) {
+		return nil, badUpdate
 	}
 	return body, 0
+}
+
+// withNextHop appends an UPDATE to dst that has a next hop of zero, for one that has
+// none. FRR leaves out NEXT_HOP of an IPv4 route whose next hop is IPv6 (RFC 8950).
+func withNextHop(dst, body []byte) []byte {
+	w := 2 + int(binary.BigEndian.Uint16(body))
+	a := w + 2 + int(binary.BigEndian.Uint16(body[w:]))
+	dst = append(dst, body[:w]...)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(a-w-2+7))
+	dst = append(dst, body[w+2:a]...)
+	dst = append(dst, 0x40, wire.AttrNextHop, 4, 0, 0, 0, 0)
+	return append(dst, body[a:]...)
 }
 
 // Reasons of a Peer Down (RFC 7854 section 4.9, RFC 9069 section 5.4).

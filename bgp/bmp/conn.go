@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"depeer/bgp"
+	"depeer/bgp/wire"
 )
 
 const (
@@ -40,6 +41,9 @@ type conn struct {
 
 	peers map[peerKey]*monitored
 	batch []bgp.Update
+
+	scratch wire.Update
+	patched []byte // see examine
 
 	// The last peer: messages come in runs.
 	lastKey  peerKey

@@ -51,6 +51,7 @@ const (
 	unheardConfig
 	noInitiation
 	ownStripped
+	noNextHop
 	counterEnd
 )
 
@@ -108,6 +109,7 @@ var counterNames = [counterEnd]counterName{
 	unheardConfig:    {"unheard", "no-longer-reported", helpUnheard},
 	noInitiation:     {"no_initiation", "", "connections whose first message was no Initiation"},
 	ownStripped:      {"own_as_stripped", "", "messages whose paths began with the router's own AS number, which its peer did not send"},
+	noNextHop:        {"no_next_hop", "", "messages about a router's own table that lacked the next hop, which is not needed"},
 }
 
 // faults are all reasons for which an UPDATE may be refused.

@@ -166,7 +166,9 @@ func eachMessage(t testing.TB, octets []byte, f func(*decoded)) {
 				d.session.AS4 = d.m.as4()
 				var body []byte
 				if body, d.fault = d.m.update(&d.session); d.fault == 0 {
-					d.wire = d.update.Split(body, d.session)
+					c := &conn{s: &Station{}}
+					_, d.wire = c.examine(body, d.session, d.m.view())
+					d.update = c.scratch
 				}
 			}
 		}

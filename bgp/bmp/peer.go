@@ -219,17 +219,33 @@ func (c *conn) route(m *message) counter {
 	if f != 0 {
 		return f
 	}
-	if f := c.choose(m, v, view); f != 0 {
-		return f
+	if view != v.view || v.told == toldDown {
+		var fault wire.Fault
+		if body, fault = c.examine(body, session, view); fault != wire.None {
+			c.s.counts.addFault(fault)
+			return 0
+		}
+		// Some routers send a VPN family before the policy, and the Internet's after it.
+		if !unicast(&c.scratch) {
+			return ignoredFamily
+		}
+		if f := c.choose(m, v, view); f != 0 {
+			return f
+		}
 	}
 	if v.told == toldUnheard {
 		// Missed made the door ready: what comes now says that it is heard again.
 		v.told = toldUp
 	}
+	first, at := len(c.batch), c.at(m, v)
 	var fault wire.Fault
-	at := len(c.batch)
-	c.batch, fault = v.door.Update(c.batch, body, session, c.at(m, v))
-	if view.group() == groupIn && p.own != v.peer.ASN && stripOwn(c.batch[at:], p.own, v.peer.ASN) {
+	c.batch, fault = v.door.Update(c.batch, body, session, at)
+	if fault == wire.MissingAttr {
+		if body, fault = c.examine(body, session, view); fault == wire.None {
+			c.batch, fault = v.door.Update(c.batch, body, session, at)
+		}
+	}
+	if view.group() == groupIn && p.own != v.peer.ASN && stripOwn(c.batch[first:], p.own, v.peer.ASN) {
 		c.s.counts.add(ownStripped)
 	}
 	switch {
@@ -239,6 +255,31 @@ func (c *conn) route(m *message) counter {
 		return ignoredFamily
 	}
 	return 0
+}
+
+// examine splits an UPDATE beside the door, and gives it as it is to be read. What a router made of its own table
+// is believed without a next hop; what a peer sent is not, for then the router
+// would not believe it either (RFC 7606 section 3 (d)).
+func (c *conn) examine(body []byte, session wire.Session, view view) ([]byte, wire.Fault) {
+	fault := c.scratch.Split(body, session)
+	if fault != wire.MissingAttr || view == inPre {
+		return body, fault
+	}
+	c.patched = withNextHop(c.patched[:0], body)
+	if fault = c.scratch.Split(c.patched, session); fault != wire.None {
+		return body, fault
+	}
+	c.s.counts.add(noNextHop)
+	return c.patched, wire.None
+}
+
+// unicast reports whether a message speaks of IPv4 or IPv6 unicast.
+func unicast(u *wire.Update) bool {
+	if f, ok := u.EndOfRIB(); ok {
+		return (f.AFI == wire.AFI4 || f.AFI == wire.AFI6) && f.SAFI == wire.Unicast
+	}
+	announced, withdrawn := u.Counts()
+	return announced+withdrawn > 0
 }
 
 // stripOwn takes the router's own AS number off paths that begin with it and go on
@@ -272,12 +313,11 @@ func stripOwn(batch []bgp.Update, own, peer uint32) (stripped bool) {
 	return stripped
 }
 
-// choose decides whether a message of this view counts: 0 if so. The first message
-// of a vantage point says PeerUp.
+// choose decides whether a message of another view than the present one counts: 0 if
+// so, and then PeerUp has been said.
 func (c *conn) choose(m *message, v *vantage, view view) counter {
 	w := c.s.wanted[view.group()]
 	switch {
-	case view == v.view && v.told != toldDown:
 	case view == w.first:
 		c.begin(m, v, view, v.used != noView && v.used != view)
 	case view != w.second:

@@ -231,7 +231,12 @@ func (s *Station) listed(addr netip.Addr) bool {
 	})
 }
 
-// claim gives the connection its router, and waits until a former connection of it has ended.
+// drain is how long a former connection of a router may go on when it connects
+// again: what it sent before it closed is still to be read.
+const drain = 2 * time.Second
+
+// claim gives the connection its router, and waits until a former connection of it
+// has ended. One that does not is ended: its router is gone, and TCP does not know yet.
 func (s *Station) claim(ctx context.Context, c *conn, h hello) error {
 	s.mu.Lock()
 	name := s.nameOf(c.addr, h.name)
@@ -241,17 +246,24 @@ func (s *Station) claim(ctx context.Context, c *conn, h hello) error {
 		r = s.newRouter(name, c.addr)
 		s.routers[name] = r
 	}
-	if old := r.current; old != nil {
-		s.counts.add(superseded)
-		old.replaced.Store(true)
-		old.net.Close()
-	}
+	old := r.current
 	r.current, r.addr, r.description = c, c.addr, h.description
 	s.mu.Unlock()
-	select {
-	case r.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	late := time.NewTimer(drain)
+	defer late.Stop()
+	for claimed := false; !claimed; {
+		select {
+		case r.turn <- struct{}{}:
+			claimed = true
+		case <-late.C:
+			if old != nil {
+				s.counts.add(superseded)
+				old.replaced.Store(true)
+				old.net.Close()
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	c.router = r
 	s.mu.Lock()
