@@ -450,6 +450,7 @@ func (s *RISLive) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	cancel()
 	c.writing.Lock() // nobody may write once the handler has returned
+	c.line = nil
 	c.writing.Unlock()
 	panic(http.ErrAbortHandler) // the connection breaks off, as a network does
 }

@@ -37,10 +37,6 @@ func withdraw(peer netip.Addr, prefix string) bgptest.RISMessage {
 	return said(peer, func(m *bgptest.RISMessage) { m.Withdraw = []netip.Prefix{netip.MustParsePrefix(prefix)} })
 }
 
-func state(peer netip.Addr, typ, s string) bgptest.RISMessage {
-	return said(peer, func(m *bgptest.RISMessage) { m.Type, m.State = typ, s })
-}
-
 // Who subscribes by AS alone hears routes come and never go: the withdrawal names
 // no AS. What was announced is subscribed to before that.
 func TestWithdrawalOfALearnedPrefix(t *testing.T) {
@@ -209,7 +205,7 @@ func TestWatchlistReplaced(t *testing.T) {
 	}
 	watch.Replace(long)
 	await([]string{"||||||true|false"})
-	if err := s.Send(announce(peerA, "10.0.0.0/8", 64500, 11), announce(peerA, "172.16.0.0/12", 64500, 12)); err != nil {
+	if err := s.Send(announce(peerA, "10.0.0.0/8", 64500, 11), announce(peerA, "172.16.0.0/12", 64999, 12)); err != nil {
 		t.Fatal(err)
 	}
 	r.await("the filtered route", func(l []bgp.Update) bool { return count(l, bgp.Announce) == 1 })
@@ -255,12 +251,12 @@ func TestSilence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.cfg.Ping, f.cfg.ReadTimeout = 20*time.Millisecond, 200*time.Millisecond // shorter than a configuration may be
+	f.cfg.Ping, f.cfg.ReadTimeout = 100*time.Millisecond, 1500*time.Millisecond // shorter than a configuration may be
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	done := make(chan error)
 	go func() { done <- f.Run(ctx, func([]bgp.Update) error { return nil }) }()
 	defer func() { cancel(); <-done }()
-	until(t, ctx, "pongs", func() bool { return f.counts.get("control", "pong") >= 20 }) // twice the time-out
+	until(t, ctx, "pongs", func() bool { return f.counts.get("control", "pong") >= 30 }) // twice the time-out
 	if n := f.counts.connections.Load(); n != 1 || !f.Health(time.Now()).Ready {
 		t.Errorf("%d connections; %+v", n, f.Health(time.Now()))
 	}

@@ -176,7 +176,7 @@ func (r *running) await(what string, condition func([]bgp.Update) bool) []bgp.Up
 		select {
 		case <-change:
 		case <-r.ctx.Done():
-			r.t.Fatalf("no %s: %d updates %v; health %+v", what, len(list), brief(list), r.feed.Health(time.Now()))
+			r.t.Fatalf("no %s: %d updates %v; health %+v", what, len(list), brief(list), r.feed.Health(time.Now()).Reason)
 		}
 	}
 }
