@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -323,18 +324,18 @@ func TestTableAfterGap(t *testing.T) {
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, start.Add(30*time.Minute))
-		down := false
+		var down atomic.Bool
 		r.m.fault = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			if down {
+			if down.Load() {
 				w.Header().Set("Retry-After", "30")
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
-			return down
+			return down.Load()
 		}
 		f, stop := r.run()
 		defer stop()
 		r.sleepTo(start.Add(32 * time.Minute))
-		down = true
+		down.Store(true)
 		r.sleepTo(start.Add(60 * time.Minute))
 		if h := f.Health(r.now()); h.Sessions[0].State != "unreachable" || !strings.Contains(h.Sessions[0].Reason, "503 Service Unavailable") {
 			t.Errorf("health %+v", h)
@@ -346,7 +347,7 @@ func TestUnreachable(t *testing.T) {
 		if h := f.Health(r.now()); h.Ready {
 			t.Error("ready without hearing anything")
 		}
-		down = false
+		down.Store(false)
 		r.sleepTo(start.Add(110 * time.Minute))
 		compare(t, "after it came back", r.h.routes(), truth(t, start.Add(105*time.Minute-time.Second)))
 		wantCount(t, f, "files_missing", 0)
