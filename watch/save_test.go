@@ -3,9 +3,11 @@ package watch
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/bgp/bgptest"
+	"depeer/bgp/mrt"
 	"depeer/bgp/snapshot"
 )
 
@@ -110,6 +113,81 @@ func TestLoadedScenarios(t *testing.T) {
 			same(t, name, goOn(t, s, list, cuts, true), goOn(t, s, list, cuts, false))
 		})
 	}
+}
+
+// TestLoadedRealDay does the same with the first hours of a recorded day: a watchlist
+// by AS numbers alone, learned as it goes.
+func TestLoadedRealDay(t *testing.T) {
+	dir := os.Getenv("DEPEER_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "data")
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "mrt", "routeviews2-2008-02", "updates.20080223.0*.bz2"))
+	if len(files) == 0 {
+		t.Skipf("the recorded day 2008-02-23 is not at %s (set DEPEER_DATA)", dir)
+	}
+	var list Watchlist
+	for _, a := range []uint32{26780, 27595, 44033, 8443, 30890, 16190} {
+		list.Hosters = append(list.Hosters, Hoster{ID: fmt.Sprintf("as%d", a), ASNs: []uint32{a}})
+	}
+	s := recorded{name: "2008-02-23"}
+	source := mrt.NewSource(mrt.Config{Inputs: files[:min(len(files), 12)], Watch: NewDetector(list, DefaultPolicy()).Followed().Watch()})
+	if err := source.Run(t.Context(), func(batch []bgp.Update) error {
+		s.updates = append(s.updates, batch...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	cuts := []int{0, len(s.updates) - 1}
+	for i := range 5 {
+		cuts = append(cuts, int(chance(26780, i)%uint64(len(s.updates))))
+	}
+	want := goOn(t, s, list, cuts, false)
+	same(t, s.name, goOn(t, s, list, cuts, true), want)
+	t.Logf("%d updates, %d lines said and shown", len(s.updates), len(want))
+	if len(want) < 20 {
+		t.Errorf("nothing was said")
+	}
+}
+
+// TestLoadedIntake: an intake that is saved between any two of the things that it is
+// told goes on as one that was not: with updates waiting, feeds known, gaps open.
+func TestLoadedIntake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScenario(t)
+		cuts := rapid.SliceOfN(rapid.IntRange(0, len(s.updates)-1), 1, 4).Draw(t, "cuts")
+		ready := rapid.IntRange(0, len(s.updates)-1).Draw(t, "not ready from")
+		told := func(load bool) (out []string) {
+			i := NewIntake(NewDetector(scenarioWatchlist(), DefaultPolicy()))
+			for k, u := range s.updates {
+				if load && slices.Contains(cuts, k) {
+					var first, second bytes.Buffer
+					err := i.Save(&first)
+					if err != nil {
+						t.Fatalf("%v", err)
+					}
+					if i, err = LoadIntake(bytes.NewReader(first.Bytes())); err != nil {
+						t.Fatalf("%v", err)
+					}
+					if err := i.Save(&second); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
+						t.Fatalf("saved again, it is another: %v", err)
+					}
+				}
+				i.Updates("feed-"+u.Peer.Collector, []bgp.Update{u})
+				if k%5 == 0 { // each feed tells how far it is, one a little behind
+					until := u.At.Add(-time.Duration(k%3) * time.Second)
+					i.Pulse(Pulse{Source: "feed-rrc00", Run: day, Until: until, Ready: k < ready || k > ready+500, Reason: "it fell out of the window"})
+					i.Pulse(Pulse{Source: "feed-route-views2", Run: day, Until: until.Add(-time.Second), Ready: true})
+				}
+				if k%97 == 0 || k+1 == len(s.updates) {
+					events, incidents, gaps := i.Take()
+					out = append(out, encode(events), encode(incidents), encode(gaps), encode(i.Eyes()), encode(i.Late()), encode(i.Detector().Board()))
+				}
+			}
+			return out
+		}
+		same(t, s.name, told(true), told(false))
+	})
 }
 
 // reconstruction is the watchlist of a scenario, valid for ever, and its updates.
