@@ -45,7 +45,7 @@ func everything() *wire.Shared {
 	return wire.NewShared(wire.List{Prefixes: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}})
 }
 
-func start(t *testing.T, change func(*Config)) *running {
+func start(t *testing.T, change func(*Config), tune ...func(*Station)) *running {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Listen = []string{"127.0.0.1:0"}
@@ -57,6 +57,9 @@ func start(t *testing.T, change func(*Config)) *running {
 	r.station, err = New(cfg, Deps{Watch: everything(), Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range tune {
+		f(r.station)
 	}
 	var cancel context.CancelFunc
 	r.ctx, cancel = context.WithTimeout(context.Background(), 3*patience)
@@ -242,4 +245,11 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// heard is all that was emitted so far.
+func (r *running) heard() []bgp.Update {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
 }

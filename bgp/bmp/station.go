@@ -31,6 +31,7 @@ type Station struct {
 	counts counts
 	lag    atomic.Int64 // of the last stamp that was believed, nanoseconds
 	now    func() time.Time
+	drain  time.Duration
 
 	emit func([]bgp.Update) error // set by Run, called by who holds turn
 	turn chan struct{}            // holds one: who calls emit. Waiting is first come, first served
@@ -53,7 +54,7 @@ func New(cfg Config, deps Deps) (*Station, error) {
 	if deps.Watch == nil {
 		return nil, errors.New("bmp: a station needs a watchlist")
 	}
-	s := &Station{cfg: cfg, watch: deps.Watch, log: deps.Logger, now: time.Now,
+	s := &Station{cfg: cfg, watch: deps.Watch, log: deps.Logger, now: time.Now, drain: drainFor,
 		turn: make(chan struct{}, 1), routers: map[string]*router{}, listening: make(chan struct{}),
 		refusals: map[netip.Addr]time.Time{}}
 	if s.log == nil {
@@ -231,9 +232,9 @@ func (s *Station) listed(addr netip.Addr) bool {
 	})
 }
 
-// drain is how long a former connection of a router may go on when it connects
+// drainFor is how long a former connection of a router may go on when it connects
 // again: what it sent before it closed is still to be read.
-const drain = 2 * time.Second
+const drainFor = 2 * time.Second
 
 // claim gives the connection its router, and waits until a former connection of it
 // has ended. One that does not is ended: its router is gone, and TCP does not know yet.
@@ -249,7 +250,7 @@ func (s *Station) claim(ctx context.Context, c *conn, h hello) error {
 	old := r.current
 	r.current, r.addr, r.description = c, c.addr, h.description
 	s.mu.Unlock()
-	late := time.NewTimer(drain)
+	late := time.NewTimer(s.drain)
 	defer late.Stop()
 	for claimed := false; !claimed; {
 		select {

@@ -57,7 +57,7 @@ func TestReconnectComparesTables(t *testing.T) {
 			r.saw("core1/192.0.2.7 AS64500 end-of-rib IPv6")
 			must(t, x.Conn.Close())
 			r.saw("core1/192.0.2.7 AS64500 unheard: the router closed the connection")
-			all := r.wait("loss", func([]bgp.Update) bool { return true })
+			all := r.heard()
 			if got := holds(all, 0, mccolo); len(got) != 0 {
 				t.Errorf("nobody hears it, and yet %v", got)
 			}
@@ -100,7 +100,7 @@ func TestLossWithinATable(t *testing.T) {
 	y := r.dial("core1")
 	must(t, y.Up(peerOne), y.Update(peerOne, announce(path, other)), y.EndOfRIB(peerOne, false), y.EndOfRIB(peerOne, true))
 	r.saw("core1/192.0.2.7 AS64500 end-of-rib IPv6")
-	all := r.wait("all", func([]bgp.Update) bool { return true })
+	all := r.heard()
 	if got := holds(all, 0, mccolo); len(got) != 0 {
 		t.Errorf("%v, want nothing known of it", got)
 	}
@@ -131,7 +131,7 @@ func TestPreAndPostPolicy(t *testing.T) {
 			}
 			must(t, x.Update(post, withdraw(other)), x.Update(peerOne, withdraw(six)))
 			r.saw("core1/192.0.2.7 AS64500 withdraw 2001:db8:7::/48")
-			all := r.wait("all", func([]bgp.Update) bool { return true })
+			all := r.heard()
 			for _, p := range []netip.Prefix{mccolo, other} {
 				if got := holds(all, 0, p); !slices.Equal(got, []string{"AS64500 64500 3549 26780"}) {
 					t.Errorf("%s: %v; heard\n\t%s", p, got, strings.Join(lines(all), "\n\t"))
