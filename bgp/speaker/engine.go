@@ -38,9 +38,11 @@ type engine struct {
 // slot is a neighbour of the engine: the address that stands for a router.
 type slot struct {
 	addr    netip.Addr
-	active  chan struct{} // closed when GoBGP takes the connection
-	once    sync.Once
-	barrier chan struct{} // one for each marker that has come through GoBGP's queue
+	active  chan struct{}              // closed when GoBGP takes the connection
+	up      chan struct{}              // closed when it has established the session
+	idle    chan struct{}              // closed when the session, or the attempt at one, is over
+	state   api.PeerState_SessionState // of event alone
+	barrier chan struct{}              // one for each marker that has come through GoBGP's queue
 }
 
 // Addresses that stand for routers: 127.64.0.0/10, without the first and the last.
@@ -119,9 +121,9 @@ func freePort(ctx context.Context) (int32, error) {
 // End-of-RIB marker. It must not block: GoBGP's queue behind it has no bound.
 func (e *engine) event(r *api.WatchEventResponse) {
 	if p := r.GetPeer(); p != nil {
-		if st := p.GetPeer().GetState(); st.GetSessionState() == api.PeerState_ACTIVE {
+		if st := p.GetPeer().GetState(); st != nil {
 			if s := e.slot(st.GetNeighborAddress()); s != nil {
-				s.once.Do(func() { close(s.active) })
+				s.enter(st.GetSessionState())
 			}
 		}
 		return
@@ -136,6 +138,25 @@ func (e *engine) event(r *api.WatchEventResponse) {
 	}
 }
 
+// enter notes GoBGP's state machine. It begins idle, and passes through each
+// state once: what it does after the session is of no interest.
+func (s *slot) enter(state api.PeerState_SessionState) {
+	was := s.state
+	switch {
+	case state == api.PeerState_ACTIVE && was < state:
+		close(s.active)
+	case state == api.PeerState_ESTABLISHED && was < state:
+		close(s.up)
+	case state == api.PeerState_IDLE && was >= api.PeerState_ACTIVE && was < over:
+		close(s.idle)
+		state = over
+	}
+	s.state = max(was, state)
+}
+
+// over is beyond all states of GoBGP.
+const over = api.PeerState_ESTABLISHED + 1
+
 func (e *engine) slot(text string) *slot {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -148,7 +169,7 @@ func (e *engine) slot(text string) *slot {
 
 // join adds a neighbour for one session, and connects to GoBGP in its name.
 func (e *engine) join(ctx context.Context, asn uint32, n *neighbour, hold time.Duration) (*slot, net.Conn, error) {
-	s := &slot{active: make(chan struct{}), barrier: make(chan struct{}, 2*maxBarriers)}
+	s := &slot{active: make(chan struct{}), up: make(chan struct{}), idle: make(chan struct{}), barrier: make(chan struct{}, 2*maxBarriers)}
 	e.mu.Lock()
 	for {
 		s.addr = netip.AddrFrom4([4]byte{byte(e.next >> 24), byte(e.next >> 16), byte(e.next >> 8), byte(e.next)})
@@ -170,13 +191,13 @@ func (e *engine) join(ctx context.Context, asn uint32, n *neighbour, hold time.D
 	select {
 	case <-s.active:
 	case <-ctx.Done():
-		e.leave(s)
+		e.drop(s)
 		return nil, nil, ctx.Err()
 	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: s.addr.AsSlice()}}
 	c, err := d.DialContext(ctx, "tcp4", e.addr)
 	if err != nil {
-		e.leave(s)
+		e.drop(s)
 		return nil, nil, err
 	}
 	return s, c, nil
@@ -204,8 +225,24 @@ func (e *engine) peer(addr netip.Addr, asn uint32, n *neighbour, hold time.Durat
 	return p
 }
 
-// leave deletes the neighbour of a session that has ended, with its routes.
+// leavePatience is for GoBGP to notice that a connection was closed.
+const leavePatience = 5 * time.Second
+
+// leave deletes the neighbour of a session that has ended, with its routes. The
+// connection is closed: GoBGP comes to rest first, because a goroutine of it stays
+// for ever where a neighbour is deleted between two messages of its beginning.
 func (e *engine) leave(s *slot) {
+	t := time.NewTimer(leavePatience)
+	defer t.Stop()
+	select {
+	case <-s.idle:
+	case <-t.C:
+	}
+	e.drop(s)
+}
+
+// drop deletes a neighbour that is at rest.
+func (e *engine) drop(s *slot) {
 	e.mu.Lock()
 	delete(e.slots, s.addr)
 	e.mu.Unlock()

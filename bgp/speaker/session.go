@@ -42,12 +42,11 @@ type session struct {
 	state    string    // guarded by s.mu
 	since    time.Time // guarded by s.mu; of state
 
-	once      sync.Once
-	over      chan struct{} // closed when the session is to end
-	cause     bgp.Cause     // why; set before over is closed
-	done      chan struct{} // closed when it has ended and said so
-	agreed    chan struct{} // closed when GoBGP's OPEN has gone to the router
-	confirmed chan struct{} // closed when GoBGP has accepted the router's
+	once   sync.Once
+	over   chan struct{} // closed when the session is to end
+	cause  bgp.Cause     // why; set before over is closed
+	done   chan struct{} // closed when it has ended and said so
+	agreed chan struct{} // closed when GoBGP's OPEN has gone to the router
 
 	// Of run alone.
 	in      *reader
@@ -65,7 +64,7 @@ type session struct {
 
 func newSession(s *Speaker, n *neighbour, addr netip.Addr, c net.Conn, now time.Time) *session {
 	return &session{s: s, n: n, addr: addr, conn: c, state: "connect", since: now, in: newReader(c, readSize),
-		over: make(chan struct{}), done: make(chan struct{}), agreed: make(chan struct{}), confirmed: make(chan struct{})}
+		over: make(chan struct{}), done: make(chan struct{}), agreed: make(chan struct{})}
 }
 
 // end lets the session end for a cause, the first one that is given. With say,
@@ -215,7 +214,7 @@ func (x *session) confirm() bool {
 	}
 	x.tell(m.raw)
 	select {
-	case <-x.confirmed:
+	case <-x.slot.up:
 		return true
 	case <-x.over:
 		return false
@@ -341,14 +340,6 @@ func (x *session) fromEngine() {
 			x.send(raw)
 			close(x.agreed)
 			continue
-		case wire.TypeKeepalive:
-			select {
-			case <-x.confirmed:
-			default:
-				x.send(m.raw)
-				close(x.confirmed)
-				continue
-			}
 		case wire.TypeNotification:
 			c := causeOf(m.body)
 			c.Text = "sent by us: " + c.String()
