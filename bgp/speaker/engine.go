@@ -268,9 +268,10 @@ func (e *engine) free(text string) {
 // Observe is called in the loop of GoBGP after each thing that it did. The loop
 // has no end of its own, so this is where it ends.
 func (e *engine) Observe(op server.FSMOperation, _, _ time.Duration) {
-	if op == server.FSMMgmtOp {
-		e.operations.Add(1)
+	if op != server.FSMMgmtOp {
+		return
 	}
+	e.operations.Add(1)
 	if e.stopping.Load() {
 		runtime.Goexit()
 	}
@@ -284,16 +285,15 @@ func (e *engine) stop() {
 		e.freed.Wait()
 	}
 	e.mu.Unlock()
+	want := e.issued.Load()
 	if e.watch != nil {
-		// The watcher takes itself off the list with an operation of its own, and
-		// GoBGP does not say when.
 		e.watch()
-		for e.operations.Load() <= e.issued.Load() {
-			time.Sleep(time.Millisecond)
-		}
+		want++ // the watcher takes itself off the list, and GoBGP does not say when
 	}
-	_ = e.server.StopBgp(context.Background(), &api.StopBgpRequest{})
-	e.stopping.Store(true)
+	for e.operations.Load() < want {
+		time.Sleep(time.Millisecond)
+	}
+	e.stopping.Store(true) // the loop ends after the next operation, which closes the listener
 	_ = e.server.StopBgp(context.Background(), &api.StopBgpRequest{})
 	<-e.served
 }
