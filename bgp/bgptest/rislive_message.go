@@ -144,7 +144,8 @@ func RISRecording(r io.Reader) iter.Seq2[RISMessage, error] {
 // RISArchive reads an MRT archive of updates as the messages that RIS Live would
 // have sent of it, from the collector of the host given. The octets are written anew
 // with AS numbers of 4 octets, as RIS has them, whatever the session had; a message
-// that the archive's decoder refuses is left out. The end of the archive ends it.
+// that the archive's decoder refuses, or that speaks of other families than IPv4 and
+// IPv6 unicast, is left out. The end of the archive ends it.
 func RISArchive(name, host string, r io.Reader) iter.Seq2[RISMessage, error] {
 	return func(yield func(RISMessage, error) bool) {
 		d := mrt.NewDecoder(name, r)
@@ -189,6 +190,14 @@ func risEvent(e *mrt.Event) (m RISMessage, ok bool) {
 		m.Type = "UPDATE"
 	default:
 		return m, false
+	}
+	if announced, withdrawn := e.Update.Counts(); announced+withdrawn == 0 {
+		f, ok := e.Update.EndOfRIB()
+		if !ok || f.SAFI != wire.Unicast {
+			return m, false // of a family that is not read
+		}
+		m.Raw = AppendEndOfRIB(nil, f.V6())
+		return m, true
 	}
 	m.route(e.Update)
 	u := UpdateMessage{Path: m.Path, NextHop4: netip.IPv4Unspecified(), NextHop6: netip.IPv6Unspecified()}

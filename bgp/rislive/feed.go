@@ -151,11 +151,11 @@ func (f *Feed) connection(run context.Context, in *intake, emit func([]bgp.Updat
 	if said := f.board.said(); said != "" {
 		err = fmt.Errorf("%s (%w)", said, err)
 	}
-	f.counts.lost.Add(1)
 	f.counts.subscriptions.Store(0)
 	if run.Err() != nil {
 		return run.Err() // nothing is said any more
 	}
+	f.counts.lost.Add(1)
 	f.board.close("connection lost: " + err.Error())
 	in.unheard("RIS Live: connection lost: "+err.Error(), nil, 0)
 	if err := f.flush(in, emit); err != nil {

@@ -129,13 +129,12 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) space() {
-	for s.i < len(s.b) {
-		switch s.b[s.i] {
-		case ' ', '\t', '\n', '\r':
-			s.i++
-		default:
+	// Between its values RIS Live writes none, or one.
+	for s.i < len(s.b) && s.b[s.i] <= ' ' {
+		if c := s.b[s.i]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 			return
 		}
+		s.i++
 	}
 }
 
@@ -260,35 +259,40 @@ func (s *scanner) word(w string) bool {
 
 // digits reads a number by the grammar of RFC 8259 section 6.
 func (s *scanner) digits() bool {
-	run := func() (n int) {
-		for s.i < len(s.b) && s.b[s.i]-'0' <= 9 {
-			s.i++
-			n++
-		}
-		return n
+	b, i := s.b, s.i
+	if i < len(b) && b[i] == '-' {
+		i++
 	}
-	if s.peek() == '-' {
-		s.i++
-	}
-	if s.peek() == '0' {
-		s.i++
-	} else if run() == 0 {
+	from := i
+	if i = digitsEnd(b, i); i == from || i > from+1 && b[from] == '0' {
 		return false
 	}
-	if s.peek() == '.' {
-		s.i++
-		if run() == 0 {
+	if i < len(b) && b[i] == '.' {
+		from = i + 1
+		if i = digitsEnd(b, from); i == from {
 			return false
 		}
 	}
-	if c := s.peek(); c == 'e' || c == 'E' {
-		s.i++
-		if c := s.peek(); c == '+' || c == '-' {
-			s.i++
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
 		}
-		return run() > 0
+		from = i
+		if i = digitsEnd(b, from); i == from {
+			return false
+		}
 	}
+	s.i = i
 	return true
+}
+
+// digitsEnd gives the end of the decimal digits that begin at i.
+func digitsEnd(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
 }
 
 // str reads a string, and tells whether it is what it says, without escapes.
