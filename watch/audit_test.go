@@ -42,8 +42,6 @@ type counted struct {
 	peers    map[[4]uint32]int // and by peer
 	eligible map[*family]int
 	prefixes [2]int
-	total    int
-	carried  int
 }
 
 func auditHoster(d *Detector, h *hoster) error {

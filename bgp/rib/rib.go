@@ -165,7 +165,7 @@ type Table struct {
 	peers   map[bgp.Peer]*Peer
 	order   []*Peer
 	entries map[netip.Prefix]*Entry
-	nodes   map[string]*Node `snapshot:"-"` // see Reindex
+	nodes   map[string]*Node `snapshot:"-"` // see Restored
 	sweepAt int
 	most    [2]int // by family: the largest table of any peer
 	key     []byte `snapshot:"-"`

@@ -53,6 +53,11 @@ func read(r io.Reader, s *types) (unsafe.Pointer, error) {
 			d.damaged("a frame too many")
 		}
 	}
+	for i := 0; i < len(d.objs) && d.err == nil; i++ {
+		if x := d.objs[i]; x.t.restores && !reflect.NewAt(x.t.t, x.p).Interface().(Restorer).Restored() {
+			d.damaged("a %s that is not whole", x.t.t)
+		}
+	}
 	if d.err != nil {
 		return nil, d.err
 	}

@@ -50,6 +50,20 @@ func Of[T any](meaning int, concrete ...any) (*Schema[T], error) {
 	return &Schema[T]{s}, nil
 }
 
+// MustOf is [Of] for types that a test has seen to be fit: it panics where they are not.
+func MustOf[T any](meaning int, concrete ...any) *Schema[T] {
+	s, err := Of[T](meaning, concrete...)
+	if err != nil {
+		panic("snapshot: " + err.Error())
+	}
+	return s
+}
+
+// Restorer is implemented by types that make what their snapshot leaves out.
+// Restored is called of each such value behind a pointer once all of the graph was
+// read; false refuses the snapshot, because it holds what no program wrote.
+type Restorer interface{ Restored() bool }
+
 // Fingerprint is the same for two programs that can read each other's snapshots.
 func (s *Schema[T]) Fingerprint() [fingerprintSize]byte { return s.types.fingerprint }
 
@@ -110,15 +124,16 @@ const (
 
 // target is a type that something points to.
 type target struct {
-	t     reflect.Type
-	index int32
-	codec *codec
+	t        reflect.Type
+	index    int32
+	codec    *codec
+	restores bool // see Restorer
 }
 
 func (s *types) target(t reflect.Type) *target {
 	x := s.targets[t]
 	if x == nil {
-		x = &target{t: t, index: int32(len(s.order))}
+		x = &target{t: t, index: int32(len(s.order)), restores: reflect.PointerTo(t).Implements(reflect.TypeFor[Restorer]())}
 		s.targets[t] = x
 		s.order = append(s.order, x)
 	}

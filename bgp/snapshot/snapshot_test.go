@@ -71,7 +71,11 @@ type node struct {
 	next *node
 	back *graph
 	more []stamp
+	n    int
+	seen int `snapshot:"-"` // 1 and n, once it was read
 }
+
+func (n *node) Restored() bool { n.seen = 1 + n.n; return n.n >= 0 }
 
 type other struct{ n int }
 
@@ -89,7 +93,7 @@ func graphSchema(t testing.TB) *Schema[graph] {
 }
 
 func sample() *graph {
-	a, b := &node{name: "a"}, &node{name: "b"}
+	a, b := &node{name: "a", more: []stamp{{at: 1, known: true}}}, &node{name: "b", n: 41}
 	a.next, b.next = b, a
 	text := "pointed at"
 	g := &graph{name: "g", numbers: [3]int{-1, 0, math.MaxInt}, small: []int32{}, Texts: []string{"", "x", strings.Repeat("long", 1000)},
@@ -131,6 +135,14 @@ func TestGraph(t *testing.T) {
 		}
 		want := sample()
 		want.cache = nil
+		if got.all[0].seen != 42 {
+			t.Error("it was not restored")
+		}
+		for _, n := range got.all {
+			if n != nil {
+				n.seen = 0
+			}
+		}
 		if name, _ := got.when.Zone(); name != "PST" || !got.when.Equal(want.when) {
 			t.Errorf("%s", got.when)
 		}
@@ -230,11 +242,7 @@ func TestRefusedValues(t *testing.T) {
 		Inside node
 		P      *node
 	}
-	s, err := Of[part](1)
-	if err == nil {
-		t.Fatal("a graph needs its interfaces")
-	}
-	s, err = Of[part](1, (*node)(nil), (*other)(nil))
+	s, err := Of[part](1, (*node)(nil), (*other)(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,6 +334,10 @@ func TestDamaged(t *testing.T) {
 	}
 	if _, err := s.Read(bytes.NewReader(append(text, 0))); !errors.Is(err, ErrDamaged) {
 		t.Errorf("something follows: %v", err)
+	}
+	g.first.n = -1
+	if _, err := s.Read(bytes.NewReader(written(t, s, g))); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "a snapshot.node that is not whole") {
+		t.Errorf("refused by its type: %v", err)
 	}
 	broken := errors.New("broken")
 	if _, err := s.Read(io.MultiReader(bytes.NewReader(text[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) || errors.Is(err, ErrDamaged) {

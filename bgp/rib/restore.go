@@ -2,12 +2,26 @@ package rib
 
 import "depeer/bgp"
 
-// Reindex finds again the paths that routes share, after the table was read from a
-// snapshot, which leaves out what can be computed: the index of the paths, and
-// every Tag.
-func (t *Table) Reindex() {
+// Restored finds again the paths that routes share, after the table was read from a
+// snapshot (see package snapshot), which leaves out what can be computed: the index
+// of the paths, and every Tag. It is false where the table is no table.
+func (t *Table) Restored() bool {
+	if t.peers == nil || t.entries == nil || t.syncing == nil {
+		return false
+	}
+	for _, e := range t.entries {
+		if e == nil {
+			return false
+		}
+	}
+	for _, p := range t.order {
+		if p == nil {
+			return false
+		}
+	}
 	t.nodes = map[string]*Node{}
 	t.each(func(n *Node) { t.nodes[string(t.keyOf(n.Path))] = n })
+	return true
 }
 
 // Untag drops what the table's user keeps at the paths.
