@@ -254,3 +254,20 @@ func TestCoveredPrefixes(t *testing.T) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 }
+
+// Both spellings of a host are asked for.
+func TestHostsAreAskedForInBothSpellings(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Hosts = []string{"rrc21", "rrc03.ripe.net", "own.example"}
+	f, err := New(cfg, Deps{Watch: wire.NewShared(wire.List{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.hosts(), []string{"rrc21", "rrc21.ripe.net", "rrc03.ripe.net", "rrc03", "own.example"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	h := f.Health(time.Now())
+	if h.Ready || h.Reason != "not started" || len(h.Sessions) != 3 || h.Sessions[2].Name != "rrc21" || h.Sessions[2].Up {
+		t.Errorf("%+v", h)
+	}
+}

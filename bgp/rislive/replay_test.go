@@ -68,7 +68,6 @@ func dayMessages(t testing.TB, names []string) iter.Seq2[bgptest.RISMessage, err
 // tally counts what was emitted, and sums it up so that any difference shows.
 type tally struct {
 	announced, withdrawn, states, unheard int
-	prefixes                              uint64 // all, wanted or not, by the last Heard of each peer
 	sums                                  map[bgp.Peer]uint64
 }
 
