@@ -28,6 +28,9 @@ type eyes struct {
 	collectors map[string]struct{}
 }
 
+// hears reports whether the feed is there to say what becomes of its peers.
+func (e *eyes) hears() bool { return !e.ended && e.ready }
+
 // speaks notes whose words come through this feed.
 func (e *eyes) speaks(d *Detector, p bgp.Peer) {
 	if _, ok := e.peers[p]; ok {

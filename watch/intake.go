@@ -14,11 +14,14 @@ import (
 //
 // A second is judged when every live feed has told all of it. Feeds that are always
 // behind (archives) are not waited for as long as a live one runs: what they tell
-// later still corrects the table. A feed whose pulses stop for [pulseLost] is not
+// later still corrects the table. A peer that is heard through several feeds counts
+// once: its words are taken from all of them, what is known of its session and its
+// silence from one, a live one where there is one. A feed whose pulses stop for [pulseLost] is not
 // waited for either, and its peers are not heard any more.
 type Intake struct {
 	d       *Detector
 	sources map[string]*eyes
+	owners  map[bgp.Peer]*eyes // the feed by which a peer's session is judged
 	waiting []bgp.Update // of seconds that are not over
 	clock   int64        // Unix nanoseconds: all before has been judged
 	newest  int64        // the latest Until of any live pulse, Unix nanoseconds
@@ -30,7 +33,7 @@ type Intake struct {
 const pulseLost = 30 * time.Second
 
 // NewIntake makes an intake for a detector, which from then on is its own.
-func NewIntake(d *Detector) *Intake { return &Intake{d: d, sources: map[string]*eyes{}} }
+func NewIntake(d *Detector) *Intake { return &Intake{d: d, sources: map[string]*eyes{}, owners: map[bgp.Peer]*eyes{}} }
 
 // Detector gives the detector, to be asked and not to be fed.
 func (i *Intake) Detector() *Detector { return i.d }
@@ -51,6 +54,9 @@ func (i *Intake) Updates(source string, updates []bgp.Update) {
 	e := i.eyes(source)
 	for _, u := range updates {
 		e.speaks(i.d, u.Peer)
+		if !i.owns(e, u.Peer) && (u.Kind == bgp.Heard || u.Kind == bgp.Unheard || u.Kind == bgp.PeerUp || u.Kind == bgp.PeerDown || u.Kind == bgp.EndOfRIB) {
+			continue
+		}
 		if u.At.UnixNano() < i.clock {
 			i.late++
 			i.observe(u)
@@ -58,6 +64,19 @@ func (i *Intake) Updates(source string, updates []bgp.Update) {
 		}
 		i.waiting = append(i.waiting, u)
 	}
+}
+
+// owns reports whether the peer's session is judged by what this feed says.
+func (i *Intake) owns(e *eyes, p bgp.Peer) bool {
+	o := i.owners[p]
+	switch {
+	case o == e:
+		return true
+	case o == nil, !o.hears() && e.hears(), o.delay > 0 && e.delay == 0 && e.hears():
+		i.owners[p] = e
+		return true
+	}
+	return false
 }
 
 // Pulse takes in a feed's pulse: time passes.
@@ -100,7 +119,7 @@ func (i *Intake) end(e *eyes, why string) {
 func (i *Intake) pass() {
 	clock, live := int64(0), false
 	for _, e := range i.all() {
-		if e.delay > 0 || e.ended {
+		if e.delay > 0 || e.ended || e.run.IsZero() {
 			continue
 		}
 		if i.newest-e.until > int64(pulseLost) {

@@ -171,6 +171,48 @@ func TestIntake(t *testing.T) {
 				"01:00:01 feed.lost speaker-c", "01:10:03 feed.restored speaker-c",
 				"gap speaker-c 01:00:01 to 01:10:03: 4 peers, session lost: depeer was not running, filled false", "01:10:04 route.withdrawn example")
 		}},
+		{"killed and started within the second: what did not come back is told", func(t *testing.T) {
+			a := liveFeedOf("speaker", "peer-down", 3)
+			s := newStudio(t, a)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.after(3 * time.Second).wants()
+			pulse := func(d time.Duration) {
+				s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at.Add(d), Ends: a.ends, Ready: true}})
+			}
+			pulse(50 * time.Millisecond)
+			a.run = s.at.Add(100 * time.Millisecond)
+			pulse(110 * time.Millisecond)
+			s.table(a, one)
+			s.after(3 * time.Second).wants("00:00:05 route.withdrawn example")
+		}},
+		{"the sessions are reset one after the other, and none brings the prefix back", func(t *testing.T) {
+			a := liveFeedOf("speaker", "peer-down", 6)
+			s := newStudio(t, a)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.after(time.Hour).wants()
+			for i := range a.peers {
+				alone := *a
+				alone.peers = a.peers[i : i+1]
+				s.tell(&alone, bgp.PeerDown, nil)
+				s.after(10 * time.Second)
+				s.tell(&alone, bgp.PeerUp, nil)
+				s.tell(&alone, bgp.Announce, func(u *bgp.Update, _ int) {
+					u.Prefix, u.Path = netip.MustParsePrefix(one), bgp.PathOf(u.Peer.ASN, []uint32{6939, 3549}[i%2], 64510)
+				})
+				s.tell(&alone, bgp.EndOfRIB, nil)
+				s.after(20 * time.Second)
+			}
+			var told []string
+			for _, l := range s.said {
+				if !strings.HasPrefix(l, "gap") {
+					told = append(told, l)
+				}
+			}
+			s.said = told
+			s.wants("01:02:32 route.withdrawn example")
+		}},
 		{"a feed is lost: one event, and its routes stand", func(t *testing.T) {
 			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 40)
 			s := newStudio(t, a, b)

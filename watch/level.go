@@ -30,6 +30,10 @@ type level struct {
 	bottom int   // lost: where it last stood below lo
 	moved  int64 // when it was last a twentieth of the baseline away from anchor
 	anchor int   // where it stood then
+
+	missing float64 // of the baseline: what those took along who left and are not back
+	away    int     // and how many routes they had
+	awayAt  int64   // when the last of them left
 }
 
 type levelSpan struct {
@@ -155,7 +159,13 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 			l.scale(float64(after) / float64(before))
 		}
 	case d > 0:
-		switch base := l.base(t, b); {
+		d, base := d, l.base(t, b)
+		if back, who := l.returning(d, t, b); who > 0 {
+			l.restore(base, back, t)
+			d, base, old = d-who, base+back, old+who
+		}
+		switch {
+		case d == 0:
 		case base > 0:
 			// What those who joined before have lost since is missed of this one too.
 			l.scale((base + float64(d)) / base)
@@ -166,14 +176,44 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 			return
 		}
 	case d < 0:
-		l.note(t, b)
+		base := l.base(t, b)
 		l.scale(float64(l.n) / float64(old))
+		l.missing += base - l.base(t, b)
+		l.away, l.awayAt = l.away-d, t
 	}
 	if d != 0 {
 		if l.mode != steady || len(l.low) == 0 {
 			l.push(float64(l.n), t)
 		}
 	}
+}
+
+// returning is the part of the baseline that d routes bring back with those who had
+// left with routes, and how many of the d those are. Their leaving kept the ratio of
+// the count to the baseline, so that lost eyes are no loss of routes; their return
+// must not make what was lost meanwhile, by one peer after the other, the baseline.
+func (l *level) returning(d int, t int64, b bounds) (back float64, who int) {
+	if l.away > 0 && t-l.awayAt > b.newNormal {
+		l.missing, l.away = 0, 0
+	}
+	if l.away == 0 {
+		return 0, 0
+	}
+	who = min(d, l.away)
+	back = l.missing * float64(who) / float64(l.away)
+	l.missing -= back
+	l.away -= who
+	return back, who
+}
+
+// restore adds to the baseline.
+func (l *level) restore(base, more float64, t int64) {
+	if base > 0 {
+		l.scale((base + more) / base)
+		return
+	}
+	l.seed(t)
+	l.scale(more / max(float64(l.n), 1))
 }
 
 // scale multiplies what is remembered. Counts are whole: rounding keeps a peer

@@ -49,7 +49,8 @@ func (h *Hoster) Title() string {
 
 // Watchlist is what is watched.
 type Watchlist struct {
-	Hosters []Hoster
+	Hosters  []Hoster
+	Canaries []netip.Prefix // stable prefixes of others: a peer that loses most of them has lost its table, and says nothing of any hoster
 }
 
 var hosterID = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)

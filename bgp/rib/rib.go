@@ -224,6 +224,10 @@ func family(v6 bool) int {
 func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 	p := t.peer(u.Peer)
 	at := u.At.UnixNano()
+	if at < p.lastHeard-int64(Backlog) && (u.Kind == bgp.PeerUp || u.Kind == bgp.PeerDown || u.Kind == bgp.EndOfRIB || u.Kind == bgp.Unheard) {
+		t.Late++ // an archive tells of a session that has long been heard again
+		return
+	}
 	if u.Kind != bgp.Unheard {
 		t.hear(p, at)
 	}
