@@ -29,15 +29,15 @@ var seed = maphash.MakeSeed()
 
 // conn is one connection of a router.
 type conn struct {
-	s        *Station
-	net      net.Conn
-	addr     netip.Addr
-	br       *bufio.Reader
-	router   *router // nil until it is named
-	offset   int64   // octets read, up to the present message
-	since    time.Time
-	last     time.Time // of the last message
-	replaced atomic.Bool
+	s      *Station
+	net    net.Conn
+	addr   netip.Addr
+	br     *bufio.Reader
+	router *router // nil until it is named
+	offset int64   // octets read, up to the present message
+	since  time.Time
+	last   time.Time   // of the last message
+	gave   atomic.Bool // way to a newer connection
 
 	peers map[peerKey]*monitored
 	batch []bgp.Update
@@ -85,7 +85,7 @@ type stopError struct{ err error }
 func (e *stopError) Error() string { return e.err.Error() }
 
 func (c *conn) reason(err error) string {
-	if c.replaced.Load() {
+	if c.gave.Load() {
 		return "replaced by a newer connection of the same router"
 	}
 	return reasonOf(err)

@@ -39,11 +39,12 @@ func FuzzConnection(f *testing.F) {
 	v4 := bytes.Clone(monitoring)
 	v4[0] = 4
 	f.Add(join(hello, up, v4))
+	watch := everything()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		cfg := DefaultConfig()
 		cfg.Views = []string{"adj-rib-in-pre", "loc-rib"}
 		cfg.MaxPeers = 4
-		s, err := New(cfg, Deps{Watch: everything(), Logger: slog.New(slog.DiscardHandler)})
+		s, err := New(cfg, Deps{Watch: watch, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

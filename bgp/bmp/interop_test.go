@@ -261,3 +261,57 @@ func ignoreCanceled(err error) error {
 	}
 	return err
 }
+
+// FRR sends each peer before and after its policy: one vantage point, each route once,
+// in whichever order the two come.
+func TestFRRSendsBothPolicies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a daemon")
+	}
+	both := frr
+	both.policy = "pre-policy post-policy"
+	r := start(t, nil)
+	addr := both.run(t, r.listening())
+	r.health("router", func(h bgp.Health) bool { return h.Ready })
+	s := session(t, r.ctx, addr)
+	var many []netip.Prefix
+	for i := range 10_000 {
+		many = append(many, netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 0}), 24))
+	}
+	must(t, s.Announce(one, many...), s.EndOfRIB(false), s.EndOfRIB(true), s.Announce(one, mccolo), s.Withdraw(mccolo))
+	r.saw("frr1/127.0.0.1 AS64500 withdraw 208.66.192.0/22")
+	r.health("both views", func(h bgp.Health) bool { return count(h, "ignored", "same-peer-other-policy") > 0 })
+	n, other := 0, 0
+	for _, u := range r.heard() {
+		switch {
+		case u.Kind == bgp.Announce && u.Prefix != mccolo && u.Path.Equal(one):
+			n++
+		case u.Kind == bgp.PeerDown || u.Kind == bgp.Withdraw && u.Prefix != mccolo:
+			other++
+		}
+	}
+	if n < len(many) || other != 0 {
+		t.Errorf("%d announcements of %d routes, %d losses", n, len(many), other)
+	}
+	for _, p := range []netip.Prefix{many[0], many[len(many)-1]} {
+		if got := holds(r.heard(), 5*time.Minute, p); len(got) != 1 || got[0] != "AS64500 64500 3549 26780" {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}
+
+// GoBGP's Loc-RIB comes without a Peer Up: the router is the vantage point.
+func TestGoBGPLocRIB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a daemon")
+	}
+	local := gobgpd
+	local.policy = "local-rib"
+	r := start(t, func(c *Config) { c.Views = []string{"loc-rib"} })
+	addr := local.run(t, r.listening())
+	s := session(t, r.ctx, addr)
+	must(t, s.Announce(one, mccolo))
+	r.saw("gobgp1/127.0.0.1 AS64999 announce 208.66.192.0/22 64500 3549 26780")
+	must(t, s.Withdraw(mccolo))
+	r.saw("gobgp1/127.0.0.1 AS64999 withdraw 208.66.192.0/22")
+}

@@ -34,13 +34,21 @@ const (
 // takeOpen reads the OPEN at the beginning of b, and gives what follows.
 func takeOpen(b []byte) (o open, rest []byte, ok bool) {
 	typ, body, f := wire.Header(b)
-	if f != wire.None || typ != wire.TypeOpen || len(body) < 10 {
+	if f != wire.None || typ != wire.TypeOpen || !o.read(body) {
 		return o, nil, false
+	}
+	return o, b[wire.HeaderLen+len(body):], true
+}
+
+// read takes in the body of an OPEN.
+func (o *open) read(body []byte) bool {
+	if len(body) < 10 {
+		return false
 	}
 	o.asn = uint32(binary.BigEndian.Uint16(body[1:]))
 	o.hold = binary.BigEndian.Uint16(body[3:])
 	o.id = [4]byte(body[5:9])
-	return o, b[wire.HeaderLen+len(body):], o.parameters(body[9:])
+	return o.parameters(body[9:])
 }
 
 // parameters reads the optional parameters, also the long ones of RFC 9072.

@@ -140,11 +140,14 @@ func (c *conn) peerUp(m *message) counter {
 	if old := c.peers[m.key]; old != nil && old.seal == seal {
 		return ignoredRepeat
 	}
-	known := c.peers[m.key] != nil
-	if known {
+	old := c.peers[m.key]
+	if old != nil {
 		c.drop(m.key) // it was lost and is back, and nobody said so
 	}
 	p, f := c.monitor(m, &u)
+	if old != nil {
+		c.replaced(m, old, p)
+	}
 	if f != 0 {
 		return f
 	}
@@ -156,6 +159,16 @@ func (c *conn) peerUp(m *message) counter {
 		}
 	}
 	return 0
+}
+
+// replaced ends the vantage points of a session in whose place another one came up,
+// with other AS numbers: nobody speaks for them any more.
+func (c *conn) replaced(m *message, old, p *monitored) {
+	for g, v := range old.vantage {
+		if v != nil && v.told == toldUp && (p == nil || p.vantage[g] != v) {
+			c.say(v, bgp.PeerDown, c.at(m, v), bgp.Cause{Text: "another session came up in its place"})
+		}
+	}
 }
 
 func (c *conn) peerDown(m *message) counter {

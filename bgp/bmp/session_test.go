@@ -272,3 +272,20 @@ func TestOwnASIsTakenOff(t *testing.T) {
 		"frr1/192.0.2.7 AS64500 announce 2001:db8:7::/48 64999 64501 26780")
 	r.counted("own_as_stripped", "", 1)
 }
+
+// A Peer Up that nobody announced a Peer Down for: the same once more, another session,
+// and another AS at the same address.
+func TestPeerUpOverPeerUp(t *testing.T) {
+	r := start(t, nil)
+	x := r.dial("core1")
+	must(t, x.Up(peerOne), x.Update(peerOne, announce(one, mccolo)), x.Up(peerOne))
+	r.counted("ignored", "repeated-peer-up", 1)
+	another := peerOne
+	another.ASN = 64501
+	must(t, x.Send(bgptest.AppendBMPPeerUp(nil, peerOne, netip.MustParseAddr("192.0.2.98"), bgptest.BMPCapabilities{ASN: 64999}, bgptest.BMPCapabilities{ASN: 64500})),
+		x.Up(another), x.EndOfRIB(another, false))
+	r.expect(who+"peer-up", who+"announce 208.66.192.0/22 64500 3549 26780", who+"peer-up",
+		who+"peer-down: another session came up in its place",
+		"core1/192.0.2.7 AS64501 peer-up", "core1/192.0.2.7 AS64501 end-of-rib")
+	r.counted("peers", "", 1)
+}

@@ -259,7 +259,7 @@ func (s *Station) claim(ctx context.Context, c *conn, h hello) error {
 		case <-late.C:
 			if old != nil {
 				s.counts.add(superseded)
-				old.replaced.Store(true)
+				old.gave.Store(true)
 				old.net.Close()
 			}
 		case <-ctx.Done():
