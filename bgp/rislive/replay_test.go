@@ -95,16 +95,16 @@ func (y *tally) add(list []bgp.Update) {
 	}
 }
 
-// TestReplay sends a recorded hour through the fake server's WebSocket, as fast as
+// TestReplay sends a recorded half hour through the fake server's WebSocket, as fast as
 // it goes, and has what is emitted be what the archives hold, update by update. With
 // DEPEER_REPLAY=day it is the whole day of 6.3 million elements; DEPEER_SPEED is the
 // multiple of real time (0: as fast as it goes), DEPEER_SUBSCRIBE the way of hearing.
 // What is missing must have been named.
 func TestReplay(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads a recorded hour")
+		t.Skip("reads a recorded half hour")
 	}
-	files, limit := 4, 5*time.Minute
+	files, limit := 2, 5*time.Minute
 	if os.Getenv("DEPEER_REPLAY") == "day" {
 		files, limit = 1000, 3*time.Hour
 	}
