@@ -87,11 +87,11 @@ func TestSameList(t *testing.T) {
 			d.Observe(u)
 		}
 		var before, after bytes.Buffer
-		if err := SavedDetector().Write(&before, d); err != nil {
+		if err := d.Save(&before); err != nil {
 			t.Fatalf("%v", err)
 		}
 		d.Rewatch(scenarioWatchlist(), DefaultPolicy())
-		if err := SavedDetector().Write(&after, d); err != nil || !bytes.Equal(before.Bytes(), after.Bytes()) {
+		if err := d.Save(&after); err != nil || !bytes.Equal(before.Bytes(), after.Bytes()) {
 			t.Fatalf("it is another detector now: %v", err)
 		}
 	})

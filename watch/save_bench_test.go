@@ -50,13 +50,13 @@ func million() *Detector {
 func BenchmarkSave(b *testing.B) {
 	d := million()
 	var buf bytes.Buffer
-	if err := SavedDetector().Write(&buf, d); err != nil {
+	if err := d.Save(&buf); err != nil {
 		b.Fatal(err)
 	}
 	size := buf.Len()
 	for b.Loop() {
 		buf.Reset()
-		if err := SavedDetector().Write(&buf, d); err != nil {
+		if err := d.Save(&buf); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -67,11 +67,11 @@ func BenchmarkSave(b *testing.B) {
 
 func BenchmarkLoad(b *testing.B) {
 	var buf bytes.Buffer
-	if err := SavedDetector().Write(&buf, million()); err != nil {
+	if err := million().Save(&buf); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := SavedDetector().Read(bytes.NewReader(buf.Bytes())); err != nil {
+		if _, err := LoadDetector(bytes.NewReader(buf.Bytes())); err != nil {
 			b.Fatal(err)
 		}
 	}

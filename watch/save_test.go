@@ -28,14 +28,14 @@ import (
 func reload(t tb, d *Detector) *Detector {
 	t.Helper()
 	var first, second bytes.Buffer
-	if err := SavedDetector().Write(&first, d); err != nil {
+	if err := d.Save(&first); err != nil {
 		t.Fatalf("%v", err)
 	}
-	loaded, err := SavedDetector().Read(bytes.NewReader(first.Bytes()))
+	loaded, err := LoadDetector(bytes.NewReader(first.Bytes()))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := SavedDetector().Write(&second, loaded); err != nil {
+	if err := loaded.Save(&second); err != nil {
 		t.Fatalf("%v", err)
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
@@ -162,14 +162,14 @@ func TestLoadedIntake(t *testing.T) {
 			for k, u := range s.updates {
 				if load && slices.Contains(cuts, k) {
 					var first, second bytes.Buffer
-					err := Saved().Write(&first, i)
+					err := i.Save(&first)
 					if err != nil {
 						t.Fatalf("%v", err)
 					}
-					if i, err = Saved().Read(bytes.NewReader(first.Bytes())); err != nil {
+					if i, err = LoadIntake(bytes.NewReader(first.Bytes())); err != nil {
 						t.Fatalf("%v", err)
 					}
-					if err := Saved().Write(&second, i); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
+					if err := i.Save(&second); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 						t.Fatalf("saved again, it is another: %v", err)
 					}
 				}
@@ -266,17 +266,17 @@ func TestSchema(t *testing.T) {
 func TestDamagedSave(t *testing.T) {
 	w := newWorld(t, 3, example()).holds("all", one, "6939 64510").dump().after(time.Hour)
 	var b bytes.Buffer
-	if err := SavedDetector().Write(&b, w.d); err != nil {
+	if err := w.d.Save(&b); err != nil {
 		t.Fatal(err)
 	}
 	var schema *snapshot.SchemaError
 	for i := range b.Len() {
-		if _, err := SavedDetector().Read(bytes.NewReader(b.Bytes()[:i])); !errors.Is(err, snapshot.ErrDamaged) {
+		if _, err := LoadDetector(bytes.NewReader(b.Bytes()[:i])); !errors.Is(err, snapshot.ErrDamaged) {
 			t.Fatalf("cut after %d octets: %v", i, err)
 		}
 		x := bytes.Clone(b.Bytes())
 		x[i] ^= 0x10
-		if _, err := SavedDetector().Read(bytes.NewReader(x)); !errors.Is(err, snapshot.ErrDamaged) && !errors.As(err, &schema) {
+		if _, err := LoadDetector(bytes.NewReader(x)); !errors.Is(err, snapshot.ErrDamaged) && !errors.As(err, &schema) {
 			t.Fatalf("octet %d changed: %v", i, err)
 		}
 	}

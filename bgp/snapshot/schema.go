@@ -12,6 +12,13 @@ import (
 	"unsafe"
 )
 
+// Writer and Reader are those of package io, for packages that do no I/O and let
+// others hand them what they write to.
+type (
+	Writer = io.Writer
+	Reader = io.Reader
+)
+
 // Schema says how a T, and all that it reaches, is written. It is safe for
 // concurrent use.
 type Schema[T any] struct{ types *types }
