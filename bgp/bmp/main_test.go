@@ -111,9 +111,10 @@ func (r *running) wait(what string, ok func([]bgp.Update) bool) []bgp.Update {
 	late := time.After(patience)
 	for {
 		r.mu.Lock()
-		all, more := slices.Clone(r.all), r.more
+		more, found := r.more, ok(r.all)
+		all := r.all[:len(r.all):len(r.all)]
 		r.mu.Unlock()
-		if ok(all) {
+		if found {
 			return all
 		}
 		select {

@@ -203,23 +203,31 @@ func (c *conn) peerDown(m *message) counter {
 	return f
 }
 
+// reported finds the peer of a Route Monitoring message.
+func (c *conn) reported(m *message) (*monitored, counter) {
+	if p := c.find(m); p != nil {
+		return p, 0
+	}
+	if m.header[0] != locRIBPeer || c.s.wanted[groupLoc].first == noView {
+		return nil, ignoredNoPeerUp
+	}
+	// GoBGP says no Peer Up for its Loc-RIB. Nothing but ADD-PATH would be in it.
+	p, f := c.monitor(m, &up{})
+	if f == 0 {
+		c.s.counts.add(impliedUp)
+		c.put(m.key, p)
+	}
+	return p, f
+}
+
 // route takes in a Route Monitoring message.
 func (c *conn) route(m *message) counter {
 	if f := m.elsewhere(); f != 0 {
 		return f
 	}
-	p := c.find(m)
-	if p == nil && m.header[0] == locRIBPeer && c.s.wanted[groupLoc].first != noView {
-		// GoBGP says no Peer Up for its Loc-RIB. Nothing but ADD-PATH would be in it.
-		var f counter
-		if p, f = c.monitor(m, &up{}); f != 0 {
-			return f
-		}
-		c.s.counts.add(impliedUp)
-		c.put(m.key, p)
-	}
-	if p == nil {
-		return ignoredNoPeerUp
+	p, f := c.reported(m)
+	if f != 0 {
+		return f
 	}
 	view := m.view()
 	v := p.vantage[view.group()]
@@ -369,7 +377,7 @@ func (c *conn) heldTooLong(m *message) error {
 	if c.last.Sub(v.held) < heldBack {
 		return nil
 	}
-	v.used = m.view()
+	v.used = noView // its table is no longer one to compare with
 	return errEnd(v.peer.String() + " is no longer sent as " + c.s.wanted[m.view().group()].first.String() + ": to be heard anew as " + m.view().String())
 }
 

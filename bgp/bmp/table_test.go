@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,4 +183,43 @@ func TestPostPolicyOnly(t *testing.T) {
 		}
 	}
 	r.counted("ignored", "waiting-for-pre-policy", 2)
+}
+
+// A router that sent a peer before its policy, and for ten minutes sends it after its
+// policy only: it is made to send its tables again, and what is not in them is unknown.
+func TestRouterChangesItsMind(t *testing.T) {
+	post := peerOne
+	post.Flags = bgptest.BMPFlagPost
+	var later atomic.Int64
+	r := start(t, nil, func(s *Station) {
+		s.now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	})
+	x := r.dial("core1")
+	must(t, x.Up(peerOne), x.Update(peerOne, announce(one, mccolo, other)), x.EndOfRIB(peerOne, false), x.EndOfRIB(peerOne, true))
+	r.saw(who + "end-of-rib IPv6")
+	must(t, x.Conn.Close())
+	r.saw(who + "unheard: the router closed the connection")
+
+	y := r.dial("core1")
+	must(t, y.Up(peerOne), y.Update(post, announce(one, other)), y.EndOfRIB(post, false))
+	r.counted("ignored", "waiting-for-pre-policy", 2)
+	later.Store(int64(11 * time.Minute))
+	must(t, y.Update(post, announce(one, other)))
+	closed(t, y.Conn)
+	before := len(lines(r.heard()))
+
+	z := r.dial("core1")
+	must(t, z.Up(peerOne), z.Update(post, announce(one, other)), z.EndOfRIB(post, false), z.EndOfRIB(post, true))
+	all := r.wait("table", func(all []bgp.Update) bool {
+		return len(lines(all)) > before+2 && line(all[len(all)-1]) == who+"end-of-rib IPv6"
+	})
+	if got := holds(all, 0, mccolo); len(got) != 0 {
+		t.Errorf("what the policy refuses: %v, want nothing known", got)
+	}
+	if got := holds(all, 0, other); !slices.Equal(got, []string{"AS64500 64500 3549 26780"}) {
+		t.Errorf("what it lets pass: %v", got)
+	}
+	if !strings.Contains(r.log.String(), "is no longer sent as adj-rib-in-pre: to be heard anew as adj-rib-in-post") {
+		t.Error("the log does not say why")
+	}
 }
