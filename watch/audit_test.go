@@ -29,6 +29,15 @@ func audit(d *Detector) error {
 			}
 		}
 	}
+	var unwanted error
+	d.table.Entries(func(e *rib.Entry) {
+		if len(d.prefixes[e.Prefix]) == 0 {
+			unwanted = fmt.Errorf("%s is in the table, and nobody follows it", e.Prefix)
+		}
+	})
+	if unwanted != nil {
+		return unwanted
+	}
 	for _, x := range d.timers {
 		if gone(x.what) {
 			return fmt.Errorf("a timer of a %T that is gone", x.what)

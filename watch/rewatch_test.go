@@ -176,6 +176,10 @@ func TestRewatchStories(t *testing.T) {
 		}},
 		{"added, and learned as it is announced again", func(t *testing.T) {
 			w := established(t).rewatch(example(), late())
+			w.announce("1", three, "6939 64520").after(time.Minute)
+			if b := w.d.Board(); b[1].Eligible != 1 || b[1].Visibility != 1 {
+				t.Errorf("who told its table before has said nothing of it: %s", encode(b[1]))
+			}
 			for _, who := range []string{"1", "6", "2-4", "7", "5", "8"} {
 				up := "6939 64520"
 				if who > "5" {
@@ -185,7 +189,7 @@ func TestRewatchStories(t *testing.T) {
 			}
 			w.after(2 * time.Hour).wants()
 			w.announce("1-5", three, "3549 64520").after(2 * time.Minute).
-				wants("04:00:01 upstream.lost late AS6939 (0.62 to 0.00 of 8) critical")
+				wants("04:01:01 upstream.lost late AS6939 (0.62 to 0.00 of 8) critical")
 		}},
 		{"added, and learned from a dump of tables", func(t *testing.T) {
 			w := established(t).rewatch(example(), late())
@@ -222,6 +226,18 @@ func TestRewatchStories(t *testing.T) {
 			w.announce("1-4", three, "174 64999").after(20 * time.Minute)
 			w.announce("5-8", three, "3549 64520").after(2 * time.Hour).wants()
 		}},
+		{"added where there is no table, with a prefix that everybody has from others", func(t *testing.T) {
+			h := late()
+			h.Prefixes = []netip.Prefix{mustPrefix(three)}
+			w := newWorld(t, 8, single()).announce("all", one, "6939 64510").after(2*time.Hour).rewatch(single(), h)
+			w.announce("all", three, "174 64999").after(2 * time.Hour).wants()
+		}},
+		{"an AS number is added, and somebody carries it for whom that is old", func(t *testing.T) {
+			h := example()
+			h.ASNs = append(h.ASNs, 64520)
+			w := established(t).after(2 * time.Hour).rewatch(h)
+			w.announce("all", three, "3549 64520").after(time.Minute).announce("1-4", three, "1299 64520").after(20 * time.Minute).wants()
+		}},
 		{"added, and carried by what is followed for others", func(t *testing.T) {
 			w := newWorld(t, 8, single()).holds("1-5", one, "6939 64510").holds("6-8", one, "3549 64520 64510").dump().after(time.Hour)
 			w.rewatch(single(), late()).after(2 * time.Hour).wants()
@@ -234,12 +250,15 @@ func TestRewatchStories(t *testing.T) {
 			w := established(t, late())
 			w.announce("1-5", three, "3549 64520").after(2 * time.Minute).
 				wants("01:00:01 upstream.lost late AS6939 (0.62 to 0.00 of 8) critical")
-			w.rewatch(example()).
-				tells("depeered resolved critical: Late Hosting: AS6939 dropped it (62 % of its routes before); carried by AS3549 (100 %); all prefixes stay visible; not watched any more").
-				lasts(Unwatched, 2*time.Minute)
+			w.announce("8", three, "1299 64520").after(time.Second).rewatch(example()).
+				tells("depeered resolved critical: Late Hosting: AS6939 dropped it (62 % of its routes before); carried by AS3549 (88 %) and AS1299 (12 %); all prefixes stay visible; not watched any more").
+				lasts(Unwatched, 2*time.Minute+time.Second)
 			w.withdraw("all", three).after(26 * time.Hour).wants()
 			if x := w.d.Explain(mustPrefix(three)); x != nil || len(w.told) != 2 {
 				t.Errorf("it is still followed: %s", encode(x))
+			}
+			if l := w.d.Followed(); !slices.Equal(l.Upstreams, []uint32{3549, 6939}) {
+				t.Errorf("upstreams %d", l.Upstreams)
 			}
 			if l := w.d.Followed(); slices.Contains(l.ASNs, 64520) || slices.Contains(l.Prefixes, mustPrefix(three)) {
 				t.Errorf("the feeds are told of it: %s", encode(l))
