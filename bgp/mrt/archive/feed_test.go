@@ -26,7 +26,7 @@ type rig struct {
 
 // newRig begins at a moment of the scenario. It is for the inside of a synctest bubble.
 func newRig(t *testing.T, at time.Time) *rig {
-	r := &rig{t: t, h: newHeard(), cache: t.TempDir(), base: at.Sub(time.Now())}
+	r := &rig{t: t, h: newHeard(), cache: t.TempDir(), base: time.Until(at)}
 	r.m = worldMirror(t, r.now)
 	r.cfg = DefaultConfig()
 	r.cfg.Archive, r.cfg.Collectors, r.cfg.URL = RIS, []string{"rrc00", "rrc21"}, "http://192.0.2.1"

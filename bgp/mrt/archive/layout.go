@@ -35,14 +35,6 @@ const (
 	dumps
 )
 
-// step is the time between two files, today.
-func (l *layout) step(k kind) time.Duration {
-	if k == dumps {
-		return l.dumps
-	}
-	return l.updates
-}
-
 // pace is the time between two files as an index shows it: other years had other
 // steps, and RouteViews' was never quite even. It is the middle one of all steps.
 func (l *layout) pace(list []file) time.Duration {
