@@ -146,6 +146,7 @@ func (x *session) work(ctx context.Context) (refused string) {
 		return refusedSession
 	}
 	x.established()
+	x.flush()
 	for x.step() {
 		if len(x.out) > 0 && (len(x.out) >= pushAt || !x.in.more()) {
 			x.flush()
@@ -204,8 +205,8 @@ func (x *session) confirm() bool {
 	}
 	x.count(m)
 	if m.typ == wire.TypeNotification {
+		x.end(causeOf(m.body), false) // before GoBGP hears of it, and closes
 		x.tell(m.raw)
-		x.end(causeOf(m.body), false)
 		return false
 	}
 	if m.typ != wire.TypeKeepalive {

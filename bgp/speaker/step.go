@@ -27,8 +27,8 @@ func (x *session) step() bool {
 		x.out = x.door.Hear(x.out, x.in.at)
 		x.tell(m.raw)
 	case wire.TypeNotification:
+		x.end(causeOf(m.body), false) // before GoBGP hears of it, and closes
 		x.tell(m.raw)
-		x.end(causeOf(m.body), false)
 		return false
 	case wire.TypeRouteRefresh:
 		x.out = x.door.Hear(x.out, x.in.at)
