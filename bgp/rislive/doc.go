@@ -15,6 +15,8 @@
 // the open connection as soon as it is learned. Between the announcement from which
 // it was learned and the server's taking note of the subscription, a few round
 // trips, a withdrawal may be missed; where nothing is subscribed, nothing can be.
+// Routes through an upstream are asked for once it is known, and for ten minutes at
+// most, so that by list other prefixes may come to serve as its references.
 //
 // # Order and time
 //

@@ -68,6 +68,7 @@ func dayMessages(t testing.TB, names []string) iter.Seq2[bgptest.RISMessage, err
 // tally counts what was emitted, and sums it up so that any difference shows.
 type tally struct {
 	announced, withdrawn, states, unheard int
+	own                                   int // announcements through a watched AS number
 	sums                                  map[bgp.Peer]uint64
 }
 
@@ -79,6 +80,11 @@ func (y *tally) add(list []bgp.Update) {
 		switch u.Kind {
 		case bgp.Announce:
 			y.announced++
+			if slices.ContainsFunc(u.Path, func(s bgp.Segment) bool {
+				return slices.ContainsFunc(s.ASNs, func(a uint32) bool { return slices.Contains(dayList.ASNs, a) })
+			}) {
+				y.own++
+			}
 		case bgp.Withdraw:
 			y.withdrawn++
 		case bgp.PeerUp, bgp.PeerDown:
@@ -183,9 +189,9 @@ func TestReplay(t *testing.T) {
 	got.states--
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	t.Logf("%s, %s: %d messages of %d files in %v (%.0f/s, %.0f times real time, at most %v late), %d received, %d dropped, %d connections lost; announced %d of %d, withdrawn %d of %d, states %d of %d, unheard %d; heap %d MiB",
+	t.Logf("%s, %s: %d messages of %d files in %v (%.0f/s, %.0f times real time, at most %v late), %d received, %d dropped, %d connections lost; announced %d of %d (through a watched AS %d of %d), withdrawn %d of %d, states %d of %d, unheard %d; heap %d MiB",
 		cfg.Subscribe, speedText(speed), n, len(names), took.Round(time.Second), float64(n)/took.Seconds(), float64(len(names))*900/took.Seconds(), late.Round(time.Millisecond),
-		messages(), f.counts.dropped.Load(), f.counts.lost.Load(), got.announced, want.announced, got.withdrawn, want.withdrawn, got.states, want.states, got.unheard, memory.HeapInuse>>20)
+		messages(), f.counts.dropped.Load(), f.counts.lost.Load(), got.announced, want.announced, got.own, want.own, got.withdrawn, want.withdrawn, got.states, want.states, got.unheard, memory.HeapInuse>>20)
 	if n == 0 || want.announced == 0 || want.withdrawn == 0 {
 		t.Fatal("nothing was replayed")
 	}
