@@ -131,7 +131,8 @@ func (f *Feed) connection(run context.Context, in *intake, emit func([]bgp.Updat
 	var last atomic.Int64 // arrival of the last message, Unix microseconds
 	last.Store(f.now().UnixMicro())
 	wg.Go(func() { cancel(f.reader(t, q, &last)) })
-	wg.Go(func() { f.keeper(ctx, cancel, t, &last) })
+	wg.Go(func() { f.pinger(ctx, cancel, t, &last) })
+	wg.Go(func() { f.watcher(ctx, cancel, &last) })
 	if !isStream {
 		wg.Go(func() {
 			s := &subscriber{f: f, t: t}
@@ -180,34 +181,49 @@ func (f *Feed) reader(t transport, q *queue, last *atomic.Int64) error {
 	}
 }
 
-// keeper pings, and ends a connection from which nothing comes.
-func (f *Feed) keeper(ctx context.Context, cancel context.CancelCauseFunc, t transport, last *atomic.Int64) {
-	ping := time.NewTicker(f.cfg.Ping)
-	defer ping.Stop()
-	watch := time.NewTicker(max(f.cfg.ReadTimeout/10, 10*time.Millisecond))
-	defer watch.Stop()
+// pinger pings, and ends a connection whose server does not answer.
+func (f *Feed) pinger(ctx context.Context, cancel context.CancelCauseFunc, t transport, last *atomic.Int64) {
+	tick := time.NewTicker(f.cfg.Ping)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ping.C:
-			c, stop := context.WithTimeout(ctx, f.cfg.Ping)
-			err := t.ping(c)
-			stop()
-			if errors.Is(err, context.DeadlineExceeded) && f.now().Sub(time.UnixMicro(last.Load())) < f.cfg.Ping {
-				continue // the answer is on its way behind a flood of messages: it lives
-			}
-			if err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("no answer to a ping: %w", err))
-				return
-			}
-		case <-watch.C:
-			if quiet := f.now().Sub(time.UnixMicro(last.Load())); quiet >= f.cfg.ReadTimeout {
-				cancel(fmt.Errorf("nothing came for %v", quiet.Round(time.Second)))
-				return
-			}
+		case <-tick.C:
+		}
+		c, stop := context.WithTimeout(ctx, f.cfg.ReadTimeout)
+		err := t.ping(c)
+		stop()
+		if errors.Is(err, context.DeadlineExceeded) && f.quiet(last) < f.cfg.ReadTimeout {
+			continue // the answer is on its way behind a flood of messages: it lives
+		}
+		if err != nil {
+			cancel(fmt.Errorf("no answer to a ping: %w", err))
+			return
 		}
 	}
+}
+
+// watcher ends a connection from which nothing comes.
+func (f *Feed) watcher(ctx context.Context, cancel context.CancelCauseFunc, last *atomic.Int64) {
+	tick := time.NewTicker(max(f.cfg.ReadTimeout/10, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if quiet := f.quiet(last); quiet >= f.cfg.ReadTimeout {
+			cancel(fmt.Errorf("nothing came for %v", quiet.Round(time.Second)))
+			return
+		}
+	}
+}
+
+// quiet is how long nothing has come.
+func (f *Feed) quiet(last *atomic.Int64) time.Duration {
+	return f.now().Sub(time.UnixMicro(last.Load()))
 }
 
 // consume takes in what the queue holds until it is closed and empty.

@@ -258,7 +258,7 @@ func TestSilence(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	until(t, ctx, "pongs", func() bool { return f.counts.get("control", "pong") >= 30 }) // twice the time-out
 	if n := f.counts.connections.Load(); n != 1 || !f.Health(time.Now()).Ready {
-		t.Errorf("%d connections; %+v", n, f.Health(time.Now()))
+		t.Errorf("%d connections; %+v", n, f.Health(time.Now()).Reason)
 	}
 	s.Deafen(true)
 	until(t, ctx, "a loss", func() bool { return f.counts.lost.Load() == 1 })
