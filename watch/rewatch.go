@@ -48,6 +48,11 @@ func (d *Detector) Rewatch(list Watchlist, policy Policy) {
 	}
 	w.learn()
 	w.counts.apply(d, w.before, w.families)
+	for f := range w.families { // only of those to whom anything changed: a story is looked at when it asks for it
+		if f.h.incident != nil {
+			d.mark(f.h.incident)
+		}
+	}
 	w.references()
 	d.forget()
 	d.purge()
@@ -302,9 +307,6 @@ func (w *rewatch) settle(h *hoster) {
 		if kind != p.kind {
 			w.regard(p, kind)
 		}
-	}
-	if h.incident != nil {
-		d.mark(h.incident)
 	}
 }
 
