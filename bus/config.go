@@ -144,7 +144,7 @@ func DefaultConfig() Config {
 	concluded := Limits{MaxAge: 365 * 24 * time.Hour, MaxBytes: 256 << 20, Duplicates: 24 * time.Hour, Discard: DiscardOld}
 	return Config{
 		Streams: Streams{
-			Routes:    Limits{MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, Duplicates: 2 * time.Minute, Discard: DiscardOld},
+			Routes:    Limits{MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Duplicates: 2 * time.Minute, Discard: DiscardOld},
 			Events:    concluded,
 			Incidents: concluded,
 			Sightings: concluded,

@@ -72,6 +72,12 @@ func TestTheLogOfALiveFeed(t *testing.T) {
 	if _, ok := ids["f00.2"]; !ok || err != nil || len(ids) != 1 {
 		t.Errorf("ids %v, %v", ids, err)
 	}
+	if where, err := b.Position(ctx, bus.Events); err != nil || where.First != 1 || where.Last != 0 {
+		t.Errorf("an empty stream stands at %+v, %v", where, err)
+	}
+	if ids, err := b.IDs(ctx, bus.Events, time.Time{}); err != nil || len(ids) != 0 {
+		t.Errorf("ids of an empty stream: %v, %v", ids, err)
+	}
 	if ids, err := b.IDs(ctx, bus.Events, began); err != nil || len(ids) != 0 {
 		t.Errorf("ids of nothing: %v, %v", ids, err)
 	}

@@ -84,6 +84,9 @@ func (b *Bus) Position(ctx context.Context, stream Stream) (Position, error) {
 		return Position{}, fmt.Errorf("stream %s: %w", stream, b.orClosed(err))
 	}
 	x := s.CachedInfo().State
+	if x.Msgs == 0 {
+		x.FirstSeq = x.LastSeq + 1 // an empty stream says 0
+	}
 	return Position{First: x.FirstSeq, Last: x.LastSeq, At: x.LastTime}, nil
 }
 

@@ -22,10 +22,10 @@ type Intake struct {
 	d       *Detector
 	sources map[string]*eyes
 	owners  map[bgp.Peer]*eyes // the feed by which a peer's session is judged
-	waiting []bgp.Update // of seconds that are not over
-	clock   int64        // Unix nanoseconds: all before has been judged
-	newest  int64        // the latest Until of any live pulse, Unix nanoseconds
-	late    uint64       // updates of seconds that were over
+	waiting []bgp.Update       // of seconds that are not over
+	clock   int64              // Unix nanoseconds: all before has been judged
+	newest  int64              // the latest Until of any live pulse, Unix nanoseconds
+	late    uint64             // updates of seconds that were over
 	events  []Event
 }
 
@@ -33,7 +33,9 @@ type Intake struct {
 const pulseLost = 30 * time.Second
 
 // NewIntake makes an intake for a detector, which from then on is its own.
-func NewIntake(d *Detector) *Intake { return &Intake{d: d, sources: map[string]*eyes{}, owners: map[bgp.Peer]*eyes{}} }
+func NewIntake(d *Detector) *Intake {
+	return &Intake{d: d, sources: map[string]*eyes{}, owners: map[bgp.Peer]*eyes{}}
+}
 
 // Detector gives the detector, to be asked and not to be fed.
 func (i *Intake) Detector() *Detector { return i.d }

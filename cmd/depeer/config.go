@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -10,14 +11,20 @@ import (
 
 	"depeer/bus"
 	"depeer/watch"
+	"depeer/watch/roster"
+	"depeer/web"
 )
 
 // Config is a whole configuration file. configs/depeer.yaml explains every key.
 type Config struct {
-	Hosters []watch.Hoster `yaml:"hosters"`
-	Policy  watch.Policy   `yaml:"policy"`
-	Sources []SourceConfig `yaml:"sources"`
-	Bus     bus.Config     `yaml:"bus"`
+	Hosters    []watch.Hoster  `yaml:"hosters"`
+	Watchlists []roster.Config `yaml:"watchlists"`
+	Canaries   []netip.Prefix  `yaml:"canaries"`
+	Policy     watch.Policy    `yaml:"policy"`
+	Sources    []SourceConfig  `yaml:"sources"`
+	Bus        bus.Config      `yaml:"bus"`
+	Web        web.Config      `yaml:"web"`
+	Run        RunConfig       `yaml:"run"`
 
 	// Notes say which parts of the text have no effect in this version.
 	Notes []string `yaml:"-"`
@@ -25,15 +32,17 @@ type Config struct {
 
 // DefaultConfig is what holds for every key that a file does not mention.
 func DefaultConfig() *Config {
-	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig()}
+	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig(), Web: web.DefaultConfig(), Run: DefaultRunConfig()}
 }
 
 // Watchlist is what the configuration watches.
-func (c *Config) Watchlist() *watch.Watchlist { return &watch.Watchlist{Hosters: c.Hosters} }
+func (c *Config) Watchlist() *watch.Watchlist {
+	return &watch.Watchlist{Hosters: c.Hosters, Canaries: c.Canaries}
+}
 
 // later names the sections of the configuration that this version accepts and
 // does not act upon, so that one file serves it and its successors.
-var later = []string{"watchlists", "sightings", "timeline", "notify", "web"}
+var later = []string{"sightings", "timeline", "notify"}
 
 // LoadConfig reads and validates a configuration file. What is wrong with it
 // comes back as [Faults], all together, by line. Relative paths within the file
@@ -108,6 +117,8 @@ func (c *Config) decode(root *node, d *decoder) {
 				d.add(k.line, "", "a key is empty")
 			case k.name == "sources":
 				c.decodeSources(value, d)
+			case k.name == "watchlists":
+				c.decodeWatchlists(value, d)
 			case field >= 0:
 				d.decode(value, v.Field(field))
 			case slices.Contains(later, k.name):
@@ -125,10 +136,7 @@ func (c *Config) decode(root *node, d *decoder) {
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
 	broken := f.broken()
-	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate()}
-	for i := range c.Sources {
-		judged = append(judged, c.Sources[i].validate(i))
-	}
+	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists()}
 	for _, err := range leaves(judged...) {
 		path, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {

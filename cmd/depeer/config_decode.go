@@ -63,6 +63,11 @@ func (d *decoder) decode(n *node, v reflect.Value) {
 }
 
 func (d *decoder) list(n *node, v reflect.Value) {
+	if n.kind == scalar && v.Type().Elem().Kind() == reflect.String {
+		// listen: "127.0.0.1:1790" is a list of one.
+		one := *n
+		n = &node{kind: list, line: n.line, items: []node{one}}
+	}
 	if n.kind != list {
 		d.fault(n, "must be a list, is %s", n.shown())
 		return

@@ -1,33 +1,105 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
-	"slices"
+	"regexp"
 	"strings"
+
+	"depeer/bgp/bmp"
+	"depeer/bgp/mrt/archive"
+	"depeer/bgp/rislive"
+	"depeer/bgp/speaker"
+	"depeer/watch/roster"
 )
 
-// SourceConfig is one feed. Which keys it may have depends on its type.
+// SourceConfig is one feed: of the configurations below, the one of its type.
 type SourceConfig struct {
-	Type string `yaml:"type"` // see sourceTypes
-	MRT  MRTSource
+	Type    string // see sourceTypes
+	Speaker speaker.Config
+	RISLive rislive.Config
+	BMP     bmp.Config
+	MRT     MRTSource      // type mrt with a path or an url
+	Archive archive.Config // type mrt with an archive
 }
 
-// MRTSource names recordings: exactly one of Path, URL and Archive.
+// MRTSource names a recording: one of Path and URL.
 type MRTSource struct {
-	Type       string   `yaml:"type"`
-	Path       string   `yaml:"path"`       // a file or a folder
-	URL        string   `yaml:"url"`        // http or https
-	Archive    string   `yaml:"archive"`    // ris or routeviews
-	Collectors []string `yaml:"collectors"` // of the archive; all where empty
+	Name string `yaml:"name"`
+	Path string `yaml:"path"` // a file or a folder
+	URL  string `yaml:"url"`  // http or https
 }
 
-// The types of sources. This version knows the keys of mrt, and runs none.
+// isArchive tells the two kinds of the type mrt apart.
+func (s *SourceConfig) isArchive() bool { return s.Type == "mrt" && s.Archive.Archive != "" }
+
+// sourceTypes are the types of sources.
 var sourceTypes = []string{"speaker", "rislive", "bmp", "mrt"}
 
-var archives = []string{"ris", "routeviews"}
+// part is the configuration of the source's type, with its defaults. An archive is
+// told from a recording by its key.
+func (s *SourceConfig) part(n *node) any {
+	switch s.Type {
+	case "speaker":
+		s.Speaker = speaker.DefaultConfig()
+		return &s.Speaker
+	case "rislive":
+		s.RISLive = rislive.DefaultConfig()
+		return &s.RISLive
+	case "bmp":
+		s.BMP = bmp.DefaultConfig()
+		return &s.BMP
+	case "mrt":
+		if n.get("archive") != nil {
+			s.Archive = archive.DefaultConfig()
+			return &s.Archive
+		}
+		return &s.MRT
+	}
+	return nil
+}
+
+// name is what the feed is called in subjects, events and metrics.
+func (s *SourceConfig) name() *string {
+	switch {
+	case s.Type == "speaker":
+		return &s.Speaker.Name
+	case s.Type == "rislive":
+		return &s.RISLive.Name
+	case s.Type == "bmp":
+		return &s.BMP.Name
+	case s.isArchive():
+		return &s.Archive.Name
+	}
+	return &s.MRT.Name
+}
+
+// nameSources gives a name to those that the text gives none: their type, or the
+// archive, and a number where that is taken.
+func (c *Config) nameSources(named []bool) {
+	taken := map[string]bool{}
+	for i := range c.Sources {
+		if named[i] {
+			taken[*c.Sources[i].name()] = true
+		}
+	}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		if named[i] {
+			continue
+		}
+		base := cmp.Or(s.Archive.Archive, s.Type)
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name] = true
+		*s.name() = name
+	}
+}
 
 // decodeSources reads the list of feeds, each by its type.
 func (c *Config) decodeSources(n *node, d *decoder) {
@@ -39,9 +111,12 @@ func (c *Config) decodeSources(n *node, d *decoder) {
 		return
 	}
 	c.Sources = make([]SourceConfig, len(n.items))
+	named := make([]bool, len(n.items))
 	for i := range n.items {
+		named[i] = n.items[i].kind == mapping && n.items[i].get("name") != nil
 		d.in(step{index: i}, func() { c.decodeSource(i, &n.items[i], d) })
 	}
+	c.nameSources(named)
 }
 
 func (c *Config) decodeSource(i int, n *node, d *decoder) {
@@ -59,38 +134,81 @@ func (c *Config) decodeSource(i int, n *node, d *decoder) {
 		return
 	}
 	d.in(step{key: "type"}, func() { d.decode(t, reflect.ValueOf(&s.Type).Elem()) })
-	switch {
-	case s.Type == "mrt":
-		d.fields(n, reflect.ValueOf(&s.MRT).Elem())
-		c.Notes = append(c.Notes, fmt.Sprintf("sources[%d]: checked, but replay and scan take their recordings from the command line", i))
-	case slices.Contains(sourceTypes, s.Type):
-		// Its keys are settled with the code that reads it.
-		c.Notes = append(c.Notes, fmt.Sprintf("sources[%d]: type %s is not part of this version, has no effect", i, s.Type))
-	case s.Type != "":
+	if part := s.part(n); part != nil {
+		d.fields(n.without("type"), reflect.ValueOf(part).Elem())
+	} else if s.Type != "" {
 		d.in(step{key: "type"}, func() {
 			d.fault(t, "%q is none of %s%s", s.Type, strings.Join(sourceTypes, ", "), didYouMean(s.Type, sourceTypes))
 		})
 	}
 }
 
-// validate reports every fault of source i, each with its path and value.
-func (s *SourceConfig) validate(i int) error {
-	if s.Type != "mrt" {
-		return nil
-	}
-	var errs []error
-	fault := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("sources[%d]%s: %s", i, key, fmt.Sprintf(format, args...)))
-	}
-	m := &s.MRT
-	given := 0
-	for _, v := range []string{m.Path, m.URL, m.Archive} {
-		if v != "" {
-			given++
+// without is a mapping less one key.
+func (n *node) without(key string) *node {
+	c := *n
+	c.keys, c.items = nil, nil
+	for i, k := range n.keys {
+		if k.name != key {
+			c.keys, c.items = append(c.keys, k), append(c.items, n.items[i])
 		}
 	}
-	if given != 1 {
-		fault("", "needs one of path, url and archive, has %d", given)
+	return &c
+}
+
+// validateSources reports every fault of the sources, each with its path and value.
+func (c *Config) validateSources() error {
+	var errs []error
+	names := map[string]int{}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		for _, err := range leaves(s.validate()) {
+			errs = append(errs, fmt.Errorf("sources[%d]%w", i, err))
+		}
+		if s.Type == "" {
+			continue
+		}
+		name := *s.name()
+		if first, ok := names[name]; ok {
+			errs = append(errs, fmt.Errorf("sources[%d].name: %q is the name of sources[%d] too: give one of them another name", i, name, first))
+		} else {
+			names[name] = i
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validate gives faults whose text begins with ".key: " or ": ".
+func (s *SourceConfig) validate() error {
+	var err error
+	switch s.Type {
+	case "speaker":
+		err = s.Speaker.Validate()
+	case "rislive":
+		err = s.RISLive.Validate()
+	case "bmp":
+		err = s.BMP.Validate()
+	case "mrt":
+		if !s.isArchive() {
+			return s.MRT.validate()
+		}
+		err = s.Archive.Validate()
+	}
+	var errs []error
+	for _, e := range leaves(err) {
+		errs = append(errs, fmt.Errorf(".%w", e))
+	}
+	return errors.Join(errs...)
+}
+
+var feedName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+func (m *MRTSource) validate() error {
+	var errs []error
+	fault := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if (m.Path == "") == (m.URL == "") {
+		fault("", "needs one of path, url and archive")
 	}
 	if m.URL != "" {
 		u, err := url.Parse(m.URL)
@@ -98,15 +216,41 @@ func (s *SourceConfig) validate(i int) error {
 			fault(".url", "%q is no http or https address", m.URL)
 		}
 	}
-	if m.Archive != "" && !slices.Contains(archives, m.Archive) {
-		fault(".archive", "%q is neither %s%s", m.Archive, strings.Join(archives, " nor "), didYouMean(m.Archive, archives))
+	if m.Name != "" && !feedName.MatchString(m.Name) {
+		fault(".name", "%q is no name (small letters, digits and dashes, at most 32)", m.Name)
 	}
-	if len(m.Collectors) > 0 && m.Archive == "" {
-		fault(".collectors", "only an archive has collectors")
+	return errors.Join(errs...)
+}
+
+// decodeWatchlists reads the list of watchlists, each over the defaults.
+func (c *Config) decodeWatchlists(n *node, d *decoder) {
+	if n.kind == nothing || n.kind == unread {
+		return
 	}
-	for k, name := range m.Collectors {
-		if name == "" || strings.ContainsAny(name, "/\\? \t\r\n") {
-			fault(fmt.Sprintf(".collectors[%d]", k), "%q is no collector", name)
+	if n.kind != list {
+		d.fault(n, "must be a list, is %s", n.shown())
+		return
+	}
+	c.Watchlists = make([]roster.Config, len(n.items))
+	for i := range n.items {
+		c.Watchlists[i] = roster.DefaultConfig()
+		d.in(step{index: i}, func() { d.decode(&n.items[i], reflect.ValueOf(&c.Watchlists[i]).Elem()) })
+	}
+}
+
+// validateWatchlists reports every fault of the watchlists, each with its path and value.
+func (c *Config) validateWatchlists() error {
+	var errs []error
+	names := map[string]int{}
+	for i := range c.Watchlists {
+		l := &c.Watchlists[i]
+		for _, err := range leaves(l.Validate()) {
+			errs = append(errs, fmt.Errorf("watchlists[%d].%w", i, err))
+		}
+		if first, ok := names[l.Name]; ok {
+			errs = append(errs, fmt.Errorf("watchlists[%d].name: %q is the name of watchlists[%d] too", i, l.Name, first))
+		} else {
+			names[l.Name] = i
 		}
 	}
 	return errors.Join(errs...)

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"depeer/bgp/mrt/archive"
+	"depeer/bgp/rislive"
 	"depeer/bus"
 	"depeer/watch"
 )
@@ -86,7 +88,7 @@ bus: {embedded: {dir: /var/lib/depeer}, auth: {token: "${NAME}"}, streams: {rout
 policy: {hold: 1d12h, zombie: 2d, lost_below: 0.1, min_peers: 3}
 sources:
   - {type: mrt, archive: ris, collectors: [rrc00]}
-  - {type: rislive, host: a}
+  - {type: rislive, hosts: rrc21}
 notify: {receivers: []}
 `))
 	if err != nil {
@@ -108,15 +110,22 @@ notify: {receivers: []}
 		Valid: watch.Validity{From: time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}}
 	want.Sources = []SourceConfig{
-		{Type: "mrt", MRT: MRTSource{Type: "mrt", Archive: "ris", Collectors: []string{"rrc00"}}},
-		{Type: "rislive"},
+		{Type: "mrt", Archive: archive.DefaultConfig()},
+		{Type: "rislive", RISLive: rislive.DefaultConfig()},
 	}
-	want.Notes = []string{"sources[0]: checked, but replay and scan take their recordings from the command line",
-		"sources[1]: type rislive is not part of this version, has no effect", "notify: not part of this version, has no effect"}
-	if diff := cmp.Diff(want, c, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	want.Sources[0].Archive.Name = "ris"
+	want.Sources[0].Archive.Archive, want.Sources[0].Archive.Collectors = "ris", []string{"rrc00"}
+	want.Sources[1].RISLive.Hosts = []string{"rrc21"}
+	want.Notes = []string{"notify: not part of this version, has no effect"}
+	if diff := cmp.Diff(want, c, comparePrefix, compareAddr); diff != "" {
 		t.Errorf("want (-), have (+):\n%s", diff)
 	}
 }
+
+var (
+	comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	compareAddr   = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+)
 
 func TestEmptyConfigIsTheDefault(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "hosters:\npolicy:\nsources:\n"} {
@@ -124,7 +133,7 @@ func TestEmptyConfigIsTheDefault(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		if diff := cmp.Diff(DefaultConfig(), c); diff != "" {
+		if diff := cmp.Diff(DefaultConfig(), c, comparePrefix, compareAddr); diff != "" {
 			t.Errorf("%q: default (-), have (+):\n%s", text, diff)
 		}
 	}
@@ -174,15 +183,20 @@ func inText(v reflect.Value) any {
 	switch x := v.Interface().(type) {
 	case netip.Prefix:
 		return x.String()
+	case netip.Addr:
+		return x.String()
 	case time.Duration:
 		return x.String()
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
 	case SourceConfig:
-		if x.Type == "mrt" {
-			return inText(reflect.ValueOf(x.MRT))
+		field := map[string]any{"speaker": x.Speaker, "rislive": x.RISLive, "bmp": x.BMP, "mrt": x.MRT}[x.Type]
+		if x.isArchive() {
+			field = x.Archive
 		}
-		return map[string]any{"type": x.Type}
+		out, _ := inText(reflect.ValueOf(field)).(map[string]any)
+		out["type"] = x.Type
+		return out
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -196,8 +210,8 @@ func inText(v reflect.Value) any {
 	case reflect.Struct:
 		out := map[string]any{}
 		for i, name := range fieldNames(v.Type()) {
-			// Policy and bus have defaults: a zero is a value there.
-			defaults := v.Type() == reflect.TypeFor[watch.Policy]() || v.Type().PkgPath() == reflect.TypeFor[bus.Config]().PkgPath()
+			// All but hosters have defaults: a zero is a value there, save of an address.
+			defaults := v.Type() != reflect.TypeFor[watch.Hoster]() && v.Field(i).Type() != reflect.TypeFor[netip.Addr]()
 			if name != "" && (defaults || !v.Field(i).IsZero()) {
 				out[name] = inText(v.Field(i))
 			}
@@ -257,8 +271,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, again.Bytes())
 		}
-		same := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
-		if diff := cmp.Diff(c, d, same, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Config{}, "Notes")); diff != "" {
+		if diff := cmp.Diff(c, d, comparePrefix, compareAddr, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Config{}, "Notes")); diff != "" {
 			t.Fatalf("read (-), written and read (+):\n%s\n%s", diff, again.Bytes())
 		}
 	})
