@@ -27,7 +27,14 @@ import (
 	"depeer/bgp/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir, err := worldDir(); err == nil {
+			os.RemoveAll(dir)
+		}
+		os.Exit(code)
+	}))
+}
 
 // mirror serves a tree of files as the archives do: an index for each folder, a
 // file from when its time is over.
