@@ -43,3 +43,6 @@ func dumpAt(t *testing.T, at time.Time) []byte {
 	}
 	return out.Bytes()
 }
+
+// hoster is a watchlist that knows an AS number and no prefix.
+func hoster() *wire.Shared { return wire.NewShared(wire.List{ASNs: []uint32{26780}}) }
