@@ -186,6 +186,28 @@ func TestIntake(t *testing.T) {
 			s.table(a, one)
 			s.after(3 * time.Second).wants("00:00:05 route.withdrawn example")
 		}},
+		{"what is left of a hoster is not dark while nobody is there to see it", func(t *testing.T) {
+			for _, pause := range []time.Duration{0, 400 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond} {
+				a := liveFeedOf("speaker", "peer-down", 3)
+				s := newStudio(t, a)
+				s.after(time.Second)
+				s.table(a, one, two)
+				s.after(time.Hour).wants()
+				s.withdraw(a, two)
+				s.after(3 * time.Second).wants("01:00:02 route.withdrawn example")
+				s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at.Add(50 * time.Millisecond), Ends: a.ends, Ready: true}})
+				a.run = s.at.Add(pause + 60*time.Millisecond)
+				s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: a.run, Ends: a.ends, Ready: true}})
+				s.at = s.at.Add(pause)
+				s.table(a, one)
+				s.after(5 * time.Second)
+				for _, l := range s.said {
+					if strings.Contains(l, "example") {
+						t.Errorf("after %s: %s", pause, l)
+					}
+				}
+			}
+		}},
 		{"the sessions are reset one after the other, and none brings the prefix back", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 6)
 			s := newStudio(t, a)

@@ -387,7 +387,8 @@ func (h *hoster) space(d *Detector, t int64) (all, live [2]float64) {
 			continue
 		}
 		up := p.sight.mode != lost && (p.sight.n > 0 || p.sight.mode == falling) // not before its loss is confirmed
-		hidden := p.entry == nil && !d.seeded(p.h, p.v6)                         // configured, and nobody spoke of it: it may be well
+		hidden := p.entry == nil && !d.seeded(p.h, p.v6) ||                      // configured, and nobody spoke of it: it may be well;
+			p.sight.mode != lost && p.sight.away > 0 // or who held it is not heard now
 		if up || hidden {
 			alive = append(alive, p)
 		}
