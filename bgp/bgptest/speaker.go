@@ -23,7 +23,7 @@ type Speaker struct {
 	Local    netip.Addr // source address; the system's choice where it is not valid
 	MD5      string     // TCP MD5 key (RFC 2385), Linux only
 	TTL      int        // of the packets sent, 0 for the system's
-	Hold     int        // hold time offered, seconds; 90 where 0
+	Hold     int        // hold time offered, seconds; 90 where 0, none where negative
 	AS2      bool       // speaks AS numbers of two octets only (no RFC 6793)
 	AddPath  bool       // offers to send several paths for both families (RFC 7911)
 	OnlyIPv4 bool       // offers no IPv6 unicast
@@ -144,7 +144,7 @@ func (s Speaker) hold() int {
 	if s.Hold == 0 {
 		return 90
 	}
-	return s.Hold
+	return max(s.Hold, 0)
 }
 
 // Open is the speaker's OPEN message (RFC 4271 section 4.2, RFC 5492).

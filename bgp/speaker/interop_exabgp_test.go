@@ -61,6 +61,10 @@ neighbor %v {
 			say(fmt.Sprintf("withdraw route %v next-hop 192.0.2.6", routeUp(i)))
 		}
 	}
+	// COMMUNITIES of two octets (RFC 7606 section 7.8).
+	r.malformed = func() {
+		say(fmt.Sprintf("announce route %v next-hop 192.0.2.6 attribute [ 0x08 0xC0 0x0000 ]", routeBad))
+	}
 	r.reset = func() { say(fmt.Sprintf("neighbor %v teardown 4", l.to.Addr())) }
 	r.accepted = func() string { return "" } // it keeps no table; the front's own count is all there is
 	return r

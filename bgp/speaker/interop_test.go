@@ -37,6 +37,8 @@ func routeUp(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 200, byte(i), 0}), 24)
 }
 
+var routeBad = netip.MustParsePrefix("10.202.1.0/24")
+
 var routeOne = netip.MustParsePrefix("10.201.1.0/24")
 
 // router is a BGP implementation that depeer meets. A nil act is one that this
@@ -49,13 +51,14 @@ type router struct {
 	no6      bool
 	text     bool // sends the shutdown text of RFC 9003
 
-	start    func(password string, restart bool) // returns at once
-	one      func()                              // withdraws routeOne
-	up       func()                              // withdraws the upstream's
-	reset    func()
-	shutdown func(text string)
-	enable   func()        // after shutdown
-	accepted func() string // what it received from us, as it says; "" is nothing
+	start     func(password string, restart bool) // returns at once
+	one       func()                              // withdraws routeOne
+	up        func()                              // withdraws the upstream's
+	reset     func()
+	shutdown  func(text string)
+	enable    func()        // after shutdown
+	malformed func()        // sends an UPDATE that is to be treated as a withdrawal
+	accepted  func() string // what it received from us, as it says; "" is nothing
 }
 
 // lab is what a router's functions need.
@@ -279,6 +282,11 @@ func meet(t *testing.T, rig *rig, r *router, l *lab) {
 	}
 	want = len(s.held)
 	s.gone = nil
+	if r.malformed != nil {
+		before := rig.count("malformed", "attribute-length")
+		r.malformed()
+		eventually(t, "malformed UPDATE", func() bool { return rig.count("malformed", "attribute-length") > before })
+	}
 
 	if r.reset != nil {
 		r.reset()
@@ -314,6 +322,9 @@ func meet(t *testing.T, rig *rig, r *router, l *lab) {
 	r.start(right(r), true)
 	s.until("session after the crash", routerPatience, func(u bgp.Update) bool { return u.Kind == bgp.PeerUp })
 	s.until("the table after the crash", routerPatience, func(u bgp.Update) bool { return len(s.held) >= routes4 })
+	if s.held[routeBad] != nil {
+		t.Error("a malformed UPDATE was believed")
+	}
 	if len(s.gone) != 0 {
 		t.Errorf("lost sessions withdrew %d routes", len(s.gone))
 	}
