@@ -41,6 +41,7 @@ type Detector struct {
 	emitted uint64
 	story   story
 	ledger  ledger
+	early   early
 }
 
 // judged is what the end of a second looks at.
@@ -258,6 +259,9 @@ func (d *Detector) Advance(now time.Time) []Event {
 		d.pass(s)
 		d.now = s
 	}
+	if d.early.at != 0 && now.UnixNano() >= d.early.at && d.early.at/int64(time.Second) == d.now {
+		d.settle(d.now)
+	}
 	return d.take()
 }
 
@@ -329,6 +333,8 @@ func ceilSecond(t time.Time) int64 {
 
 // endSecond applies what was said in the second, and judges.
 func (d *Detector) endSecond(t int64) {
+	d.settle(t)
+	last := lastWord(d.second)
 	slices.SortStableFunc(d.second, func(a, b bgp.Update) int {
 		return a.Peer.Compare(b.Peer)
 	})
@@ -346,18 +352,9 @@ func (d *Detector) endSecond(t int64) {
 		d.minute = m
 		d.everyMinute(t)
 	}
-	for round := 0; len(d.dirty) > 0 && round < 4; round++ {
-		d.todo = d.todo[:0]
-		for j := range d.dirty {
-			d.todo = append(d.todo, ranked{j.rank(), j})
-		}
-		clear(d.dirty)
-		slices.SortFunc(d.todo, func(a, b ranked) int { return a.rank.compare(b.rank) })
-		for _, x := range d.todo {
-			if again := x.judge(d, t); again > 0 {
-				d.later(again, x.judged)
-			}
-		}
+	d.judgeAll(t)
+	if d.early.at = last + int64(calm); last == 0 || len(d.early.what) == 0 {
+		d.early = early{}
 	}
 	d.story.tell(d, t)
 }

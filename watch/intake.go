@@ -140,7 +140,6 @@ func (i *Intake) pass() {
 			}
 		}
 	}
-	clock -= clock % int64(time.Second)
 	if clock <= i.clock {
 		return
 	}

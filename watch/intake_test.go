@@ -168,8 +168,8 @@ func TestIntake(t *testing.T) {
 			s.after(2 * time.Second)
 			s.table(a, one)
 			s.after(10*time.Minute).wants(
-				"01:00:01 feed.lost speaker-c", "01:10:03 feed.restored speaker-c",
-				"gap speaker-c 01:00:01 to 01:10:03: 4 peers, session lost: depeer was not running, filled false", "01:10:04 route.withdrawn example")
+				"01:00:01 feed.lost speaker-c", "01:10:03 feed.restored speaker-c", "01:10:04 route.withdrawn example",
+				"gap speaker-c 01:00:01 to 01:10:03: 4 peers, session lost: depeer was not running, filled false")
 		}},
 		{"killed and started within the second: what did not come back is told", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 3)
