@@ -353,7 +353,7 @@ func (d *Detector) endSecond(t int64) {
 		d.everyMinute(t)
 	}
 	d.judgeAll(t)
-	if d.early.at = last + int64(calm); last == 0 || len(d.early.what) == 0 {
+	if d.early.at = max(last+int64(calm), (t+1)*int64(time.Second)); last == 0 || len(d.early.what) == 0 {
 		d.early = early{}
 	}
 	d.story.tell(d, t)

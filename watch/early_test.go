@@ -65,6 +65,7 @@ func TestEarly(t *testing.T) {
 		want  int // milliseconds after which the withdrawal was told, -1 for never
 	}{
 		{"nobody is left: told after 0.7 seconds", allGone(300), 1000},
+		{"early in the second: told when that has ended", allGone(50), 1000},
 		{"in the middle of the next second", allGone(600), 1300},
 		{"the last one goes later", append(allGone(200)[:3], word{650, 3, false}), 1350},
 		{"taken back within the second", append(allGone(200), word{700, 1, true}), -1},
