@@ -70,9 +70,7 @@ func TestForward(t *testing.T) {
 			}
 			must(t, x.Close(bgp.Cause{Code: 6, Subcode: 2}))
 			r.until("PeerDown", 0, kind(bgp.PeerDown))
-			if got := adjIn(r); len(got) != 0 {
-				t.Errorf("after the session GoBGP holds %d routes", len(got))
-			}
+			eventually(t, "the end of GoBGP's table", func() bool { return len(adjIn(r)) == 0 })
 		})
 	}
 }

@@ -91,7 +91,7 @@ func (l *lab) spawn(env []string, name string, args ...string) {
 	c := exec.Command(name, args...)
 	c.Dir, c.Env = l.dir, append(os.Environ(), env...)
 	c.Stdout, c.Stderr = log, log
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
 		l.t.Fatal(err)
 	}

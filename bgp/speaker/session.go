@@ -108,10 +108,10 @@ func (x *session) run(ctx context.Context) {
 	defer stop()
 	reason := x.work(ctx)
 	x.end(bgp.Cause{}, false) // no-op where there was a cause
+	x.finish(reason)
 	if x.slot != nil {
 		x.s.engine.leave(x.slot)
 	}
-	x.finish(reason)
 	x.bury()
 }
 
