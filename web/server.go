@@ -18,7 +18,7 @@ import (
 // Monitor answers what is asked. Its methods are called from many goroutines.
 type Monitor interface {
 	Status() Status
-	Explain(hoster string, prefix netip.Prefix) ([]watch.Explanation, bool)
+	Explain(hosterOrPrefix string) ([]watch.Explanation, error)
 	Gaps(from, to time.Time) []watch.Gap
 }
 
@@ -223,22 +223,14 @@ type Explanations struct {
 }
 
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	hoster, text := r.URL.Query().Get("hoster"), r.URL.Query().Get("prefix")
-	var prefix netip.Prefix
-	if text != "" {
-		var err error
-		if prefix, err = netip.ParsePrefix(text); err != nil {
-			problem(w, http.StatusBadRequest, fmt.Sprintf("prefix: %q is no prefix", text))
-			return
-		}
-	}
-	if (hoster == "") == (text == "") {
+	hoster, prefix := r.URL.Query().Get("hoster"), r.URL.Query().Get("prefix")
+	if (hoster == "") == (prefix == "") {
 		problem(w, http.StatusBadRequest, "ask for one of hoster and prefix")
 		return
 	}
-	x, ok := s.deps.Monitor.Explain(hoster, prefix.Masked())
-	if !ok {
-		problem(w, http.StatusNotFound, "not watched: "+hoster+text)
+	x, err := s.deps.Monitor.Explain(hoster + prefix)
+	if err != nil {
+		problem(w, http.StatusNotFound, err.Error())
 		return
 	}
 	answer(w, Explanations{x, s.deps.Monitor.Gaps(time.Now().Add(-24*time.Hour), time.Time{})})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"depeer/bgp"
 	"depeer/bgp/mrt"
 	"depeer/watch"
+	"depeer/web"
 )
 
 func explainCommand() *cobra.Command {
@@ -20,17 +22,25 @@ func explainCommand() *cobra.Command {
 	var seed []string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:     "explain PREFIX|HOSTER FILE|DIR|URL...",
+		Use:     "explain PREFIX|HOSTER [FILE|DIR|URL...]",
 		GroupID: groupWatch,
 		Short:   "Say why there was an alert at a moment, or none",
 		Long: `explain replays recordings up to a moment and shows what was known then of a prefix,
 or of each prefix of a hoster: which peers were eligible, how many held a route, what
 is usual, from where on it would count as withdrawn or back, what was waiting for its
-hold time, and who was left out.`,
-		Example: `  depeer explain 194.116.192.0/23 --at 2008-02-23T04:58 --config configs/2008-02-23.yaml updates/
+hold time, and who was left out. Without recordings the depeer that runs with the same
+configuration is asked about this moment.`,
+		Example: `  depeer explain mccolo --config depeer.yaml
+  depeer explain 194.116.192.0/23 --at 2008-02-23T04:58 --config configs/2008-02-23.yaml updates/
   depeer explain mccolo --at 2008-11-12 -c mccolo.yaml archive/`,
-		Args: cobra.MinimumNArgs(2),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if at != "" || len(seed) > 0 {
+					return usagef("--at and --seed need recordings; a running depeer is asked about this moment")
+				}
+				return explainLive(cmd, args[0], asJSON)
+			}
 			_, until, err := window("", at)
 			if err != nil {
 				return usagef("--at%s", strings.TrimPrefix(err.Error(), "--to"))
@@ -75,6 +85,31 @@ hold time, and who was left out.`,
 	l.StringSliceVar(&seed, "seed", nil, "`RIB` to start from, read before everything else")
 	l.BoolVar(&asJSON, "json", false, "one JSON object a prefix")
 	return c
+}
+
+// explainLive asks the depeer that runs.
+func explainLive(cmd *cobra.Command, word string, asJSON bool) error {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	query := url.Values{"hoster": {word}}
+	if p, err := parsePrefixOrAddr(word); err == nil {
+		query = url.Values{"prefix": {p.String()}}
+	}
+	var x web.Explanations
+	if _, err := ask(cmd.Context(), cmd, "/api/v1/explain", query, &x); err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if asJSON {
+		return json.NewEncoder(w).Encode(x)
+	}
+	for i := range x.Explanations {
+		explain(w, &x.Explanations[i], newReplayer(cfg))
+	}
+	writeGaps(w, x.Gaps, time.Now())
+	return nil
 }
 
 // explanations finds what the word names: a hoster, a prefix or an address.

@@ -27,6 +27,7 @@ const (
 // commands makes every command of depeer. A command that is not here does not exist.
 var commands = []func() *cobra.Command{
 	runCommand,
+	statusCommand,
 	replayCommand,
 	explainCommand,
 	backtestCommand,

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net/netip"
+	"errors"
 	"time"
 
 	"depeer/watch"
@@ -80,20 +80,13 @@ func (m *monitor) feedStatus(now time.Time, eyes map[string]watch.Eyes) []web.Fe
 	return out
 }
 
-// Explain explains a hoster, or what is followed inside a prefix.
-func (m *monitor) Explain(hoster string, prefix netip.Prefix) (out []watch.Explanation, ok bool) {
+// Explain explains a hoster, or what is followed inside a prefix or around an address.
+func (m *monitor) Explain(word string) (out []watch.Explanation, err error) {
 	if m.judge == nil {
-		return nil, false
+		return nil, errors.New("this process does not judge (--roles)")
 	}
-	m.judge.ask(func(i *watch.Intake) {
-		if hoster != "" {
-			out, ok = i.Detector().ExplainHoster(hoster)
-			return
-		}
-		out = i.Detector().Explain(prefix)
-		ok = len(out) > 0
-	})
-	return out, ok
+	m.judge.ask(func(i *watch.Intake) { out, err = explanations(i.Detector(), word) })
+	return out, err
 }
 
 // Gaps lists the holes in what was seen.
