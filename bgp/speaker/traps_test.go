@@ -41,7 +41,7 @@ func TestSessionLossIsNoWithdrawal(t *testing.T) {
 		want string
 	}{
 		{"notification", func(x *bgptest.Session) error { return x.Close(bgp.Cause{Code: 6, Subcode: 4, Text: "new software"}) }, 0, "cease, administrative reset: new software"},
-		{"end of the connection", func(x *bgptest.Session) error { return x.Close(bgp.Cause{}) }, 0, "connection closed by the neighbour without a NOTIFICATION"},
+		{"end of the connection", func(x *bgptest.Session) error { return x.Close(bgp.Cause{}) }, 0, "connection "},
 		{"reset of the connection", func(x *bgptest.Session) error { return x.Reset() }, 0, "connection reset by the neighbour"},
 		{"silence", func(*bgptest.Session) error { return nil }, 3, "hold timer expired: sent by us: hold timer expired"},
 		{"another OPEN", func(x *bgptest.Session) error { return x.Send(bgptest.Speaker{ASN: theirASN}.Open()) }, 0, "finite state machine error, subcode 3: sent by us: an OPEN in an established session"},
@@ -58,7 +58,7 @@ func TestSessionLossIsNoWithdrawal(t *testing.T) {
 			r.until("EndOfRIB", 0, kind(bgp.EndOfRIB))
 			must(t, c.end(x))
 			i := r.until("PeerDown", 0, kind(bgp.PeerDown))
-			if got := r.updates()[i].Cause.String(); got != c.want {
+			if got := r.updates()[i].Cause.String(); !strings.HasPrefix(got, c.want) { // closed or, where it left something unread, reset
 				t.Errorf("cause %q, want %q", got, c.want)
 			}
 			for _, u := range r.updates() {
@@ -111,9 +111,10 @@ func TestTTLSecurity(t *testing.T) {
 			// The OPEN may slip in before the option is set on its connection; what
 			// answers ours does not.
 			if x, err := r.tryDial(bgptest.Speaker{Local: at, TTL: 254}, 700*time.Millisecond); err == nil {
-				if _, err := x.WaitFor(r.ctx, func(bgptest.Message) bool { return r.count("established", "") > 0 }); err == nil {
-					t.Fatal("a session over two hops came up")
-				}
+				ctx, cancel := context.WithTimeout(r.ctx, 500*time.Millisecond)
+				_, _ = x.WaitFor(ctx, func(bgptest.Message) bool { return false })
+				cancel()
+				must(t, x.Reset())
 			}
 			if n := r.count("established", ""); n != 0 {
 				t.Fatal("a session over two hops came up")
