@@ -186,7 +186,11 @@ func (c *collector) pulse(ctx context.Context, f *liveFeed) {
 	defer f.mu.Unlock()
 	now := time.Now()
 	until := now.Add(-f.slack - f.delay)
-	if feed := f.feed.Load(); feed != nil && f.until != nil {
+	if f.until != nil {
+		feed := f.feed.Load()
+		if feed == nil {
+			return // how far into the past it begins is not known yet: a guess would make all of that late
+		}
 		until = f.until(*feed)
 	}
 	p := watch.Pulse{Source: f.name, Run: c.began, Until: until.UTC(), Delay: f.delay, Ends: f.ends,

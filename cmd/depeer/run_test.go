@@ -30,15 +30,17 @@ const patience = 40 * time.Second
 
 // running is a depeer in a process of its own, which can be killed.
 type running struct {
-	t        *testing.T
-	dir      string
-	web      string
-	bgp      string
-	nats     string
-	cmd      *exec.Cmd
-	log      lockedBuffer
-	ended    chan error
-	sessions []*bgptest.Session
+	t     *testing.T
+	dir   string
+	web   string
+	bgp   string
+	nats  string
+	cmd   *exec.Cmd
+	log   lockedBuffer
+	ended chan error
+
+	hosters, sources, bus, run, more string // parts of the configuration, see text
+	args                             []string
 }
 
 type lockedBuffer struct {
@@ -70,21 +72,38 @@ func freePort(t *testing.T) string {
 
 // newRunning writes a configuration: a speaker with so many neighbours, 127.0.1.1 and on.
 func newRunning(t *testing.T, neighbours int, more string) *running {
+	r := newBare(t)
+	r.sources = r.speaker(neighbours)
+	r.more = more
+	r.configure(r.text())
+	return r
+}
+
+// newBare has a place to live, and no configuration yet.
+func newBare(t *testing.T) *running {
 	r := &running{t: t, dir: t.TempDir(), web: freePort(t), bgp: freePort(t), nats: freePort(t)}
+	r.hosters = "  - {id: mccolo, name: McColo Corp., asns: [26780]}"
+	r.bus = fmt.Sprintf(`{embedded: {dir: %s, listen: "%s"}}`, filepath.Join(r.dir, "bus"), r.nats)
+	r.run = "save: 10s, reload: 1s"
+	return r
+}
+
+func (r *running) speaker(neighbours int) string {
 	var peers []string
 	for i := range neighbours {
 		peers = append(peers, fmt.Sprintf("{address: 127.0.1.%d, asn: %d}", i+1, 64601+i))
 	}
-	r.configure(fmt.Sprintf(`
-hosters:
-  - {id: mccolo, name: McColo Corp., asns: [26780]}
-sources:
-  - {type: speaker, listen: "%s", asn: 64512, router_id: 192.0.2.1, peers: [%s]}
-bus: {embedded: {dir: %s, listen: "%s"}}
-web: {listen: "%s"}
-run: {state: %s, save: 10s, reload: 1s}
-%s`, r.bgp, strings.Join(peers, ", "), filepath.Join(r.dir, "bus"), r.nats, r.web, filepath.Join(r.dir, "state"), more))
-	return r
+	return fmt.Sprintf("  - {type: speaker, listen: %q, asn: 64512, router_id: 192.0.2.1, peers: [%s]}", r.bgp, strings.Join(peers, ", "))
+}
+
+// text is the configuration.
+func (r *running) text() string {
+	sources := ""
+	if r.sources != "" {
+		sources = "sources:\n" + r.sources
+	}
+	return fmt.Sprintf("hosters:\n%s\n%s\nbus: %s\nweb: {listen: %q}\nrun: {state: %s, %s}\n%s\n",
+		r.hosters, sources, r.bus, r.web, filepath.Join(r.dir, "state"), r.run, r.more)
 }
 
 func (r *running) configure(text string) {
@@ -100,7 +119,7 @@ func (r *running) start() *running {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.cmd = exec.Command(self, "run", "--config", filepath.Join(r.dir, "depeer.yaml"))
+	r.cmd = exec.Command(self, append([]string{"run", "--config", filepath.Join(r.dir, "depeer.yaml")}, r.args...)...)
 	r.cmd.Stderr, r.cmd.Stdout = &r.log, &r.log
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
@@ -108,7 +127,7 @@ func (r *running) start() *running {
 	r.ended = make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait() }(r.cmd, r.ended)
 	r.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	r.await("it answers", func() bool { return len(r.status().Feeds) > 0 })
+	r.await("it answers", func() bool { return !r.status().Now.IsZero() })
 	return r
 }
 
