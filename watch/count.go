@@ -26,6 +26,10 @@ func (d *Detector) routeChanged(c rib.Change) {
 	slot := c.Entry.Slot(c.Peer)
 	q := c.Entry.Prefix
 	known := d.prefixes[q]
+	canary := d.canaries.set[q]
+	if canary {
+		d.canaries.dirty[c.Peer] = true
+	}
 	fresh := 0 // of those at the end of d.prefixes[q], the ones that this change made
 	for _, x := range d.claims(q, slot, len(known) == 0) {
 		p := find(known, x.h)
@@ -40,7 +44,9 @@ func (d *Detector) routeChanged(c rib.Change) {
 		}
 	}
 	if len(known)+fresh == 0 {
-		d.table.Forget(q)
+		if !canary {
+			d.table.Forget(q)
+		}
 		return
 	}
 	for _, p := range known {

@@ -42,6 +42,8 @@ type Detector struct {
 	story   story
 	ledger  ledger
 	early   early
+
+	canaries canaries
 }
 
 // judged is what the end of a second looks at.
@@ -198,6 +200,7 @@ func NewDetector(list Watchlist, policy Policy) *Detector {
 	}
 	d.story.init(d)
 	d.ledger = newLedger()
+	d.canaries = newCanaries(list.Canaries)
 	return d
 }
 
@@ -342,12 +345,16 @@ func (d *Detector) endSecond(t int64) {
 		u := &d.second[i]
 		d.hearFeed(u)
 		d.table.Apply(*u, d.change)
+		if len(d.canaries.set) > 0 {
+			d.canaries.session(u, d.table.Peer(u.Peer))
+		}
 		if u.Kind == bgp.TableEnd || u.Kind == bgp.EndOfRIB {
 			d.recount(u.Peer)
 		}
 	}
 	d.second = d.second[:0]
 	d.table.Advance(time.Unix(t, 0).UTC(), d.change)
+	d.judgeCanaries(t)
 	if m := t / 60; m > d.minute {
 		d.minute = m
 		d.everyMinute(t)

@@ -115,4 +115,3 @@ func (d *Detector) judgeAll(t int64) {
 		}
 	}
 }
-

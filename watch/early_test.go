@@ -56,7 +56,9 @@ func earlyStory(t *testing.T, live bool, words ...word) (told []string) {
 	return told
 }
 
-func allGone(ms int) []word { return []word{{ms, 0, false}, {ms, 1, false}, {ms, 2, false}, {ms, 3, false}} }
+func allGone(ms int) []word {
+	return []word{{ms, 0, false}, {ms, 1, false}, {ms, 2, false}, {ms, 3, false}}
+}
 
 func TestEarly(t *testing.T) {
 	for _, x := range []struct {

@@ -345,12 +345,12 @@ func TestWithdrawn(t *testing.T) {
 			}
 			w.after(2 * time.Minute)
 			w.wants("01:00:00 feed.lost rrc00 (1.00 to 0.00 of 0) warning",
-				"01:00:09 upstream.lost example AS6939 (1.00 to 0.00 of 2) critical",
+				"01:00:09 upstream.lost example AS6939 (0.62 to 0.00 of 2) critical",
 				"01:00:09 route.withdrawn example "+one+" (1.00 to 0.00 of 2) warning",
 				"01:00:09 route.withdrawn example "+two+" (1.00 to 0.00 of 2) warning",
 				"01:00:09 hoster.dark example (1.00 to 0.00 of 2) critical",
 				"01:00:23 feed.restored rrc00 (0.00 to 1.00 of 7) info",
-				"01:00:24 upstream.lost example AS3549 (0.29 to 0.00 of 7) critical")
+				"01:00:24 upstream.lost example AS3549 (0.38 to 0.00 of 7) critical")
 		}},
 	}
 	for _, tt := range tests {

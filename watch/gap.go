@@ -170,6 +170,8 @@ func (l *ledger) touching(from, to time.Time, collectors map[string]bool) []Gap 
 // whyAway says why a peer's routes do not count, in the ledger's words.
 func whyAway(p *rib.Peer) (reason, cause string) {
 	switch {
+	case p.Suspended:
+		return "table lost", "most canaries are gone from it"
 	case p.Missed:
 		reason = "feed lost"
 	case p.State == rib.Stale:

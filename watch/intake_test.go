@@ -93,12 +93,20 @@ func (s *studio) tell(f *liveFeed, kind bgp.Kind, mod func(*bgp.Update, int)) {
 	s.write(post{source: f.name, batch: batch})
 }
 
+// originOf is the hoster, or somebody else for the canaries.
+func originOf(prefix string) uint32 {
+	if slices.Contains(stable, prefix) {
+		return 64999
+	}
+	return 64510
+}
+
 // table has every peer of the feed send its table.
 func (s *studio) table(f *liveFeed, prefixes ...string) {
 	s.tell(f, bgp.PeerUp, nil)
 	for _, q := range prefixes {
 		s.tell(f, bgp.Announce, func(u *bgp.Update, i int) {
-			u.Prefix, u.Path = netip.MustParsePrefix(q), bgp.PathOf(u.Peer.ASN, []uint32{6939, 3549}[i%2], 64510)
+			u.Prefix, u.Path = netip.MustParsePrefix(q), bgp.PathOf(u.Peer.ASN, []uint32{6939, 3549}[i%2], originOf(q))
 		})
 	}
 	s.tell(f, bgp.EndOfRIB, nil)

@@ -32,7 +32,7 @@ type level struct {
 	anchor int   // where it stood then
 
 	missing float64 // of the baseline: what those took along who left and are not back
-	away    int     // and how many routes they had
+	away    int     // and how many pairs they were
 	awayAt  int64   // when the last of them left
 }
 
@@ -150,36 +150,35 @@ func (l *level) seed(t int64) {
 // and after.
 func (l *level) compose(d int, t int64, b bounds, before, after int) {
 	l.commit(t, b)
-	old := l.n
+	old, base := l.n, l.base(t, b)
 	l.n += d
 	l.done = l.n
+	if joined := max(after-before, d); joined > 0 {
+		if back, who := l.returning(joined, t, b); who > 0 {
+			l.restore(base, back, t)
+			base, old = base+back, old+d*who/joined
+			before, d = before+who, d-d*who/joined
+		}
+	}
 	switch {
 	case l.mode != steady || (old == 0 && d == 0):
 		if before > 0 && after != before {
 			l.scale(float64(after) / float64(before))
 		}
-	case d > 0:
-		d, base := d, l.base(t, b)
-		if back, who := l.returning(d, t, b); who > 0 {
-			l.restore(base, back, t)
-			d, base, old = d-who, base+back, old+who
-		}
-		switch {
-		case d == 0:
-		case base > 0:
-			// What those who joined before have lost since is missed of this one too.
-			l.scale((base + float64(d)) / base)
-		case old > 0:
-			l.scale(float64(l.n) / float64(old))
-		default:
-			l.seed(t)
-			return
-		}
-	case d < 0:
-		base := l.base(t, b)
+	case d > 0 && base > 0:
+		// What those who joined before have lost since is missed of this one too.
+		l.scale((base + float64(d)) / base)
+	case d > 0 && old > 0:
 		l.scale(float64(l.n) / float64(old))
-		l.missing += base - l.base(t, b)
-		l.away, l.awayAt = l.away-d, t
+	case d > 0:
+		l.seed(t)
+		return
+	case d < 0:
+		l.scale(float64(l.n) / float64(old))
+	}
+	if left := max(before-after, -d); left > 0 {
+		l.missing += max(0, base-l.base(t, b))
+		l.away, l.awayAt = l.away+left, t
 	}
 	if d != 0 {
 		if l.mode != steady || len(l.low) == 0 {
@@ -188,18 +187,19 @@ func (l *level) compose(d int, t int64, b bounds, before, after int) {
 	}
 }
 
-// returning is the part of the baseline that d routes bring back with those who had
-// left with routes, and how many of the d those are. Their leaving kept the ratio of
-// the count to the baseline, so that lost eyes are no loss of routes; their return
-// must not make what was lost meanwhile, by one peer after the other, the baseline.
-func (l *level) returning(d int, t int64, b bounds) (back float64, who int) {
+// returning is the part of the baseline that comes back with so many pairs (of a
+// prefix and a peer that could see it), and how many of them had left before. Their
+// leaving kept the ratio of the count to the baseline, so that lost eyes are no loss
+// of routes; their return must not make what was lost meanwhile, at one peer after
+// the other, the baseline.
+func (l *level) returning(joined int, t int64, b bounds) (back float64, who int) {
 	if l.away > 0 && t-l.awayAt > b.newNormal {
 		l.missing, l.away = 0, 0
 	}
 	if l.away == 0 {
 		return 0, 0
 	}
-	who = min(d, l.away)
+	who = min(joined, l.away)
 	back = l.missing * float64(who) / float64(l.away)
 	l.missing -= back
 	l.away -= who
@@ -208,12 +208,18 @@ func (l *level) returning(d int, t int64, b bounds) (back float64, who int) {
 
 // restore adds to the baseline.
 func (l *level) restore(base, more float64, t int64) {
-	if base > 0 {
+	switch {
+	case more == 0:
+	case base > 0:
 		l.scale((base + more) / base)
-		return
+	case l.mode != steady:
+		l.ref = more
+	default:
+		l.ring, l.hour = [24]float32{}, t/3600
+		l.ring[l.hour%int64(len(l.ring))] = float32(more)
+		l.low = append(l.low[:0], levelSpan{n: more, from: never})
+		l.push(float64(l.n), t)
 	}
-	l.seed(t)
-	l.scale(more / max(float64(l.n), 1))
 }
 
 // scale multiplies what is remembered. Counts are whole: rounding keeps a peer

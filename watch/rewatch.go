@@ -35,6 +35,10 @@ func (d *Detector) Rewatch(list Watchlist, policy Policy) {
 		d.rule(policy)
 		d.markAll()
 	}
+	if !d.canaries.same(list.Canaries) {
+		d.rewatchCanaries(list.Canaries)
+		d.forget()
+	}
 	if d.watches(list) {
 		return
 	}
@@ -516,7 +520,7 @@ func (w *rewatch) references() {
 func (d *Detector) forget() {
 	var unwanted []netip.Prefix
 	d.table.Entries(func(e *rib.Entry) {
-		if len(d.prefixes[e.Prefix]) == 0 {
+		if len(d.prefixes[e.Prefix]) == 0 && !d.canaries.set[e.Prefix] {
 			unwanted = append(unwanted, e.Prefix)
 		}
 	})

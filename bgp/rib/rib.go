@@ -60,11 +60,12 @@ const (
 // Peer is a vantage point and what we know of its table.
 type Peer struct {
 	bgp.Peer
-	Index  int   // dense, from 0, in order of first appearance
-	State  State // changed by Table only
-	Since  int64 // of the state, Unix nanoseconds
-	Cause  bgp.Cause
-	Missed bool // the feed lost sight of it: not its own doing
+	Index     int   // dense, from 0, in order of first appearance
+	State     State // changed by Table only
+	Since     int64 // of the state, Unix nanoseconds
+	Cause     bgp.Cause
+	Missed    bool // the feed lost sight of it: not its own doing
+	Suspended bool // Table.Suspend took it out
 
 	Complete [2]bool   // by family (0 IPv4, 1 IPv6): the table was transferred or dumped whole, silence is knowledge
 	Whole    [2]uint64 // by family: which of Table.Begun made it complete last
@@ -236,7 +237,7 @@ func (t *Table) Apply(u bgp.Update, emit func(Change)) {
 		t.word(p, u, at, emit)
 	case bgp.PeerDown:
 		if p.State != Down {
-			p.Cause, p.Missed = u.Cause, false
+			p.Cause, p.Missed, p.Suspended = u.Cause, false, false
 			t.leave(p, Down, at, emit)
 		}
 	case bgp.Unheard:
@@ -426,6 +427,28 @@ func (t *Table) MarkStale(p *Peer, now time.Time, emit func(Change)) {
 		t.leave(p, Stale, now.UnixNano(), emit)
 	}
 }
+
+// Suspend takes an Up peer out until [Table.Resume] or its next session: its table is
+// not to be believed. What it says meanwhile is kept.
+func (t *Table) Suspend(p *Peer, now time.Time, emit func(Change)) {
+	if p.State == Up {
+		p.Suspended = true
+		t.leave(p, Stale, now.UnixNano(), emit)
+	}
+}
+
+// Resume counts a suspended peer's routes again, as they are now.
+func (t *Table) Resume(p *Peer, now time.Time, emit func(Change)) {
+	if p.Suspended {
+		p.Suspended = false
+		if p.State == Stale {
+			t.join(p, now.UnixNano(), emit)
+		}
+	}
+}
+
+// Peer is what is known of a peer, nil where it never spoke.
+func (t *Table) Peer(q bgp.Peer) *Peer { return t.peers[q] }
 
 func (t *Table) entry(q netip.Prefix) *Entry {
 	e := t.entries[q]

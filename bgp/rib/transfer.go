@@ -43,6 +43,7 @@ func (t *Table) collect(p *Peer, f int, u bgp.Update, at int64) {
 // begin starts a table transfer.
 func (t *Table) begin(p *Peer, at int64) {
 	p.State, p.Since, p.begun, p.lastBulk, p.busiest = Syncing, at, at, at, 0
+	p.Suspended = false
 	p.pending = [2]bool{true, true}
 	n := t.count()
 	p.number = [2]uint64{n, n}
@@ -66,6 +67,9 @@ func (t *Table) leave(p *Peer, to State, at int64, emit func(Change)) {
 
 // join counts the peer's routes.
 func (t *Table) join(p *Peer, at int64, emit func(Change)) {
+	if p.Suspended {
+		return
+	}
 	p.State, p.Since, p.known, p.Missed = Up, at, true, false
 	if !p.joined {
 		p.joined = true
