@@ -156,6 +156,12 @@ func (r *running) await(what string, ok func() bool) {
 		if ok() {
 			return
 		}
+		select {
+		case err := <-r.ended:
+			r.ended <- err
+			r.t.Fatalf("it ended (%v) before: %s\nlog\n%s", err, what, r.log.String())
+		default:
+		}
 	}
 	s, _ := json.MarshalIndent(r.status(), "", " ")
 	r.t.Fatalf("it never came to pass: %s\nstatus %s\nlog\n%s", what, s, r.log.String())
