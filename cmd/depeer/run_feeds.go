@@ -14,7 +14,7 @@ import (
 // How long after its time an update may still be on its way to the log. The judgement
 // waits for that: what comes later is judged, but as of the moment in which it came.
 const (
-	speakerSlack = 50 * time.Millisecond // stamped here, when it is read
+	speakerSlack = 20 * time.Millisecond // stamped here, when it is read
 	bmpSlack     = time.Second           // stamped by the router
 	rislSlack    = 5 * time.Second       // stamped by the collector, and on its way through RIS
 )
