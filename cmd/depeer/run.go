@@ -60,11 +60,12 @@ any moment, it goes on where it stopped.
 					return usagef("--roles: %q is none of %s%s", r, strings.Join(allRoles, ", "), didYouMean(r, allRoles))
 				}
 			}
-			cfg, err := loadConfig(cmd)
-			if err != nil {
+			r := &monitor{file: configFile(cmd), roles: roles, began: time.Now().UTC(), out: cmd.ErrOrStderr()}
+			r.reloading.loaded(r.file)
+			var err error
+			if r.cfg, err = loadConfig(cmd); err != nil {
 				return err
 			}
-			r := &monitor{cfg: cfg, file: configFile(cmd), roles: roles, began: time.Now().UTC(), out: cmd.ErrOrStderr()}
 			return r.run(cmd.Context())
 		},
 	}
@@ -90,6 +91,8 @@ type monitor struct {
 	fetch   *fetch.Fetcher
 	given   map[string]bool // gaps that were filled, or given up; used by one job
 
+	reloading fileState
+
 	fatal chan error // the first one ends everything
 }
 
@@ -99,6 +102,10 @@ func (m *monitor) has(role string) bool { return slices.Contains(m.roles, role) 
 // end, and stops in the reverse order.
 func (m *monitor) run(ctx context.Context) (err error) {
 	m.log, m.fatal = newLogger(m.out, m.cfg.Run), make(chan error, 8)
+	// From the first moment: a SIGHUP that nobody waits for ends a process.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	if m.has(roleCollect) && len(m.cfg.Sources) == 0 {
 		return usagef("%s: the configuration names no sources: nothing would be heard", m.file)
 	}
@@ -139,7 +146,7 @@ func (m *monitor) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := m.startJobs(ctx, &s); err != nil {
+	if err := m.startJobs(ctx, &s, hup); err != nil {
 		return err
 	}
 	m.log.Info("depeer runs", "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr())
@@ -309,7 +316,7 @@ func (m *monitor) followed(ctx context.Context, r *roll) (wire.List, error) {
 }
 
 // startJobs starts what runs on a schedule.
-func (m *monitor) startJobs(ctx context.Context, s *stopper) error {
+func (m *monitor) startJobs(ctx context.Context, s *stopper, hup <-chan os.Signal) error {
 	sched, err := gocron.NewScheduler(gocron.WithLocation(time.UTC), gocron.WithStopTimeout(m.cfg.Run.Stop/2), gocron.WithLogger(cronLogger{m.log}))
 	if err != nil {
 		return err
@@ -329,10 +336,7 @@ func (m *monitor) startJobs(ctx context.Context, s *stopper) error {
 	}
 	sched.Start()
 	s.add("jobs", func(context.Context) error { return sched.Shutdown() })
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
 	m.start(s, "reload", func(ctx context.Context) error {
-		defer signal.Stop(hup)
 		for {
 			select {
 			case <-ctx.Done():

@@ -50,9 +50,9 @@ type liveFeed struct {
 
 // The rhythm of the pulses. No time passes for the judgement between two of them.
 const (
-	pulseEvery = time.Second            // while something is happening, and for alertness after
-	pulseIdle  = 5 * time.Second        // when nothing was said for as long as
-	alertness  = 3 * time.Minute        // this
+	pulseEvery = time.Second           // while something is happening, and for alertness after
+	pulseIdle  = 5 * time.Second       // when nothing was said for as long as
+	alertness  = 3 * time.Minute       // this
 	pulseFine  = 50 * time.Millisecond // just after something was said: a loss that leaves nothing to hunt for is told within a second
 	fineFor    = 1500 * time.Millisecond
 )

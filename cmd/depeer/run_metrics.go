@@ -56,6 +56,10 @@ type addMetric func(kind prometheus.ValueType, name, help string, value float64,
 
 func (x metrics) feeds(add addMetric) {
 	now := time.Now()
+	filler := x.m.collect.filler
+	filler.mu.Lock()
+	add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(filler.updates), "source", filler.name)
+	filler.mu.Unlock()
 	for _, f := range x.m.collect.feeds {
 		h := f.health(now)
 		add(prometheus.GaugeValue, "source_ready", "1 when the feed hears what it is meant to hear", one(h.Ready), "source", f.name)

@@ -41,6 +41,7 @@ type running struct {
 
 	hosters, sources, bus, run, more string // parts of the configuration, see text
 	args                             []string
+	end                              func() // where it runs within the test
 }
 
 type lockedBuffer struct {
@@ -247,7 +248,10 @@ func (r *running) events(enough func([]watch.Event) bool) []watch.Event {
 		r.t.Fatal(err)
 	}
 	if enough == nil {
-		enough = func(got []watch.Event) bool { return uint64(len(got)) >= where.Last }
+		if where.Last < where.First {
+			return nil
+		}
+		enough = func(got []watch.Event) bool { return uint64(len(got)) > where.Last-where.First }
 	}
 	var got []watch.Event
 	err = b.Consume(ctx, bus.Events, bus.Consumer{}, func(_ context.Context, m bus.Message) error {
