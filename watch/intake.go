@@ -89,7 +89,9 @@ func (i *Intake) Pulse(p Pulse) {
 	}
 	e.run, e.ends, e.until, e.delay = p.Run, p.ends(), p.Until.UnixNano(), p.Delay
 	e.ended = false
-	e.set(i.d, p.Ready, p.Reason, p.Until.Unix())
+	if p.Delay == 0 {
+		e.set(i.d, p.Ready, p.Reason, p.Until.Unix())
+	}
 	for _, id := range p.Filled {
 		i.d.ledger.fill(id, p.Until)
 	}
@@ -97,6 +99,11 @@ func (i *Intake) Pulse(p Pulse) {
 		i.newest = max(i.newest, e.until)
 	}
 	i.pass()
+	if p.Delay > 0 && i.clock > 0 {
+		// It has told all up to some moment of the past, none where it never began: that it
+		// hears no more is so since now.
+		e.set(i.d, p.Ready, p.Reason, i.Now().Unix())
+	}
 }
 
 // restarted: the feed's process ended without a word, some time after its last pulse.

@@ -272,6 +272,17 @@ func TestIntake(t *testing.T) {
 				"01:00:12 route.withdrawn example", "01:00:12 route.withdrawn example", "01:00:12 hoster.dark example",
 				"01:01:32 feed.lost rislive")
 		}},
+		{"an archive that never began is lost since now", func(t *testing.T) {
+			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
+			b.dead = true
+			s := newStudio(t, a, b)
+			s.after(time.Minute).wants()
+			for range 90 {
+				s.write(post{pulse: &Pulse{Source: b.name, Run: b.run, Delay: 10 * time.Minute, Reason: "no route to host"}})
+				s.after(time.Second)
+			}
+			s.wants("00:02:00 feed.lost archive")
+		}},
 		{"an archive is behind, and nobody waits for it", func(t *testing.T) {
 			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
 			b.delay = 20 * time.Minute
