@@ -77,6 +77,8 @@ configuration is asked about this moment.`,
 			for i := range list {
 				explain(cmd.OutOrStdout(), &list[i], r)
 			}
+			now := r.detector.Now()
+			writeGaps(cmd.OutOrStdout(), r.detector.GapsTouching(now.Add(-24*time.Hour), now), now)
 			return fault
 		},
 	}

@@ -380,6 +380,9 @@ func (s *storySink) blindness(r *replayer, list []watch.Standing) {
 	if len(unseen) > 0 {
 		fmt.Fprintln(s.out, "  "+wrap("Nothing was heard of "+strings.Join(unseen, ", ")+".", 2, s.width))
 	}
+	if gaps := r.detector.GapsTouching(time.Time{}, time.Time{}); len(gaps) > 0 {
+		fmt.Fprintln(s.out, "  "+wrap(holes(gaps, r.last), 2, s.width))
+	}
 	if len(x.Skipped) > 0 {
 		var parts []string
 		for k, n := range x.Skipped {
@@ -391,6 +394,30 @@ func (s *storySink) blindness(r *replayer, list []watch.Standing) {
 	if x.Late > 0 {
 		fmt.Fprintf(s.out, "  %s updates came too late to be put in order.\n", thousands(x.Late))
 	}
+}
+
+// holes says how much of the time some peers were not there to see anything.
+func holes(gaps []watch.Gap, end time.Time) string {
+	longest, most := 0, 0
+	length := func(g *watch.Gap) time.Duration {
+		if g.To == nil {
+			return end.Sub(g.From)
+		}
+		return g.To.Sub(g.From)
+	}
+	for i := range gaps {
+		if length(&gaps[i]) > length(&gaps[longest]) {
+			longest = i
+		}
+		if gaps[i].Peers > gaps[most].Peers {
+			most = i
+		}
+	}
+	text := fmt.Sprintf("Holes in it: %d; the longest: %s", len(gaps), gapLine(&gaps[longest], end))
+	if most != longest && gaps[most].Peers > gaps[longest].Peers {
+		text += fmt.Sprintf("; that of most peers: %s", gapLine(&gaps[most], end))
+	}
+	return text + ". What happened there is not known."
 }
 
 // busSink publishes what is found.

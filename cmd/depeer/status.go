@@ -134,7 +134,7 @@ func writeGaps(w io.Writer, gaps []watch.Gap, now time.Time) {
 	if len(gaps) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s\n", inkFor(w).bold(fmt.Sprintf("Not seen within the last day: %s", plural(len(gaps), "gap"))))
+	fmt.Fprintf(w, "\n%s\n", inkFor(w).bold(fmt.Sprintf("Not seen within the day before: %s", plural(len(gaps), "gap"))))
 	const most = 10
 	for i, g := range gaps {
 		if i == most {
