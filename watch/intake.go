@@ -10,7 +10,8 @@ import (
 // Intake puts what live feeds tell into the order in which a [Detector] judges:
 // by second, each second whole. It is pure as the detector is. Its clock is the
 // pulses of the feeds, which stand in the same log as the updates, so that reading
-// the log again gives the same events, byte for byte.
+// the log again gives the same events, byte for byte. Where the feeds are in other
+// processes a [Pulse.Clock] lets time pass after all of them have gone.
 //
 // A second is judged when every live feed has told all of it. Feeds that are always
 // behind (archives) are not waited for as long as a live one runs: what they tell
@@ -83,6 +84,11 @@ func (i *Intake) owns(e *eyes, p bgp.Peer) bool {
 
 // Pulse takes in a feed's pulse: time passes.
 func (i *Intake) Pulse(p Pulse) {
+	if p.Clock {
+		i.newest = max(i.newest, p.Until.UnixNano())
+		i.pass()
+		return
+	}
 	e := i.eyes(p.Source)
 	if !e.run.IsZero() && !e.run.Equal(p.Run) {
 		i.restarted(e, p)
@@ -126,21 +132,27 @@ func (i *Intake) end(e *eyes, why string) {
 
 // pass moves the clock to where every feed that is waited for has told all.
 func (i *Intake) pass() {
-	clock, live := int64(0), false
+	clock, live, ended := int64(0), false, false
 	for _, e := range i.all() {
 		if e.delay > 0 || e.ended || e.run.IsZero() {
+			ended = ended || e.ended && e.delay == 0
 			continue
 		}
 		if i.newest-e.until > int64(pulseLost) {
 			i.end(e, "no word from the process that hears it")
 			e.set(i.d, false, "no word from the process that hears it", i.newest/int64(time.Second))
+			ended = true
 			continue
 		}
 		if !live || e.until < clock {
 			clock, live = e.until, true
 		}
 	}
-	if !live {
+	switch {
+	case live:
+	case ended:
+		clock = i.newest // nobody is left to wait for
+	default:
 		for _, e := range i.sources {
 			if !e.ended {
 				clock = max(clock, e.until)

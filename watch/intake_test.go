@@ -272,6 +272,42 @@ func TestIntake(t *testing.T) {
 				"01:00:12 route.withdrawn example", "01:00:12 route.withdrawn example", "01:00:12 hoster.dark example",
 				"01:01:32 feed.lost rislive")
 		}},
+		{"all feeds are gone, and time passes", func(t *testing.T) {
+			a := liveFeedOf("speaker", "peer-down", 4)
+			s := newStudio(t, a)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.after(time.Hour).wants()
+			a.dead = true
+			tick := func(d time.Duration) {
+				for end := s.at.Add(d); s.at.Before(end); {
+					s.at = s.at.Add(time.Second)
+					s.write(post{pulse: &Pulse{Clock: true, Until: s.at}})
+				}
+			}
+			tick(2 * time.Minute)
+			s.wants("01:00:01 feed.lost speaker-c", "01:01:32 feed.lost speaker")
+			a.dead, a.run = false, s.at
+			s.after(2 * time.Second)
+			s.table(a, one, two)
+			tick(2 * time.Second)
+			s.after(2 * time.Minute)
+			s.wants("01:02:01 feed.restored speaker", "01:02:03 feed.restored speaker-c",
+				"gap speaker-c 01:00:01 to 01:02:03: 4 peers, session lost: no word from the process that hears it, filled false")
+		}},
+		{"a clock alone lets no time pass: a recording may be read from another process", func(t *testing.T) {
+			a := liveFeedOf("archive", "", 4)
+			a.delay = 20 * time.Minute
+			s := newStudio(t, a)
+			s.write(post{pulse: &Pulse{Clock: true, Until: s.at}})
+			s.after(time.Second)
+			s.write(post{pulse: &Pulse{Clock: true, Until: s.at}})
+			s.table(a, one, two)
+			s.after(time.Hour)
+			if want := s.at.Add(-a.delay); !s.in.Now().Equal(want) {
+				t.Errorf("it is %s, not %s", s.in.Now(), want)
+			}
+		}},
 		{"an archive that never began is lost since now", func(t *testing.T) {
 			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
 			b.dead = true

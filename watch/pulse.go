@@ -18,6 +18,7 @@ type Pulse struct {
 	Ready  bool          `json:"ready"`            // it hears what it is meant to hear
 	Reason string        `json:"reason,omitempty"` // why it does not
 	Filled []string      `json:"filled,omitempty"` // ids of gaps that have been filled from the archives since the last pulse
+	Clock  bool          `json:"clock,omitempty"`  // no feed's, but of a process that judges and hears nothing itself: only that it is Until
 }
 
 // ends is the kind of update that the end of the feed means for its peers.
