@@ -120,6 +120,7 @@ func (m *monitor) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("bus", func(context.Context) error { return m.bus.Close() })
+	m.start(&s, "log", m.written)
 	m.given = map[string]bool{}
 	if m.fetch, err = newFetcher(m.cfg.Run, fetch.Deps{Logger: m.log}); err != nil {
 		return err
@@ -153,6 +154,27 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	<-m.done(ctx)
 	m.log.Info("stopping", "reason", cmp.Or(errText(m.ended(ctx)), "asked to"))
 	return m.ended(ctx)
+}
+
+// written fails once NATS did not take a message. Nobody knows then what is missing in
+// the log, or among the events: to begin again with what was saved, and with the
+// tables that all neighbours send again, is the one way to lose nothing.
+func (m *monitor) written(ctx context.Context) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if n := m.bus.Stats().Failed; n > 0 {
+			short, cancel := context.WithTimeout(ctx, time.Millisecond)
+			why, _, _ := strings.Cut(errText(m.bus.Flush(short)), "\n")
+			cancel()
+			return fmt.Errorf("%d messages could not be written to NATS, tried for %s (bus.patience); started again, what they told is heard again: %s", n, m.cfg.Bus.Patience, why)
+		}
+	}
 }
 
 func errText(err error) string {
@@ -246,6 +268,9 @@ func (m *monitor) startJudge(ctx context.Context, s *stopper) error {
 	}
 	s.add("state", m.judge.save)
 	m.start(s, "detect", m.judge.run)
+	if !m.has(roleCollect) {
+		m.start(s, "clock", m.judge.tick)
+	}
 	// What the feeds said before they were stopped is judged before the end.
 	s.add("log", func(ctx context.Context) error { return m.judge.drain(ctx) })
 	return nil

@@ -39,12 +39,14 @@ type liveFeed struct {
 	until      func(bgp.Feed) time.Time // up to when it has told all; nil: up to now, less slack
 	careful    bool                     // what is emitted must be acknowledged before emit returns: the feed will not tell it again
 
-	mu      sync.Mutex // held while a batch is published, and a pulse: so all that precedes the pulse is in the log before it
-	pulsed  time.Time  // guarded by mu
-	filled  []string   // guarded by mu; gaps that were filled since the last pulse
-	failed  string     // guarded by mu; why it does not run now
-	updates uint64     // guarded by mu
-	restart uint64     // guarded by mu; how often it ended with an error
+	mu     sync.Mutex // held while a batch is published, and a pulse: so all that precedes the pulse is in the log before it
+	pulsed time.Time  // guarded by mu
+	filled []string   // guarded by mu; gaps that were filled since the last pulse
+
+	// Asked while mu is held for as long as NATS is away.
+	failed  atomic.Pointer[string] // why it does not run now
+	updates atomic.Uint64
+	restart atomic.Uint64 // how often it ended with an error
 	feed    atomic.Pointer[bgp.Feed]
 }
 
@@ -90,10 +92,8 @@ func (c *collector) keep(ctx context.Context, f *liveFeed) {
 		if time.Since(began) > time.Minute {
 			wait = time.Second
 		}
-		f.mu.Lock()
-		f.failed = err.Error()
-		f.restart++
-		f.mu.Unlock()
+		f.failed.Store(new(err.Error()))
+		f.restart.Add(1)
 		c.log.Error("a feed ended", "feed", f.name, "err", err, "again", wait)
 		select {
 		case <-time.After(wait + rand.N(wait/2)):
@@ -109,9 +109,7 @@ func (c *collector) once(ctx context.Context, f *liveFeed) error {
 		return err
 	}
 	f.feed.Store(&feed)
-	f.mu.Lock()
-	f.failed = ""
-	f.mu.Unlock()
+	f.failed.Store(nil)
 	return feed.Run(ctx, func(batch []bgp.Update) error { return c.emit(ctx, f, batch) })
 }
 
@@ -133,7 +131,7 @@ func (c *collector) emit(ctx context.Context, f *liveFeed, batch []bgp.Update) e
 		if ids[0] != bus.Everyone {
 			c.spoke.Store(time.Now().UnixNano())
 		}
-		f.updates += uint64(n)
+		f.updates.Add(uint64(n))
 		batch = batch[n:]
 	}
 	if f.careful {
@@ -206,13 +204,10 @@ func (c *collector) pulse(ctx context.Context, f *liveFeed) {
 
 // health is how the feed is, whether it runs at the moment or not.
 func (f *liveFeed) health(now time.Time) bgp.Health {
-	f.mu.Lock()
-	failed := f.failed
-	f.mu.Unlock()
-	feed := f.feed.Load()
+	failed, feed := f.failed.Load(), f.feed.Load()
 	switch {
-	case failed != "":
-		return bgp.Health{Reason: failed}
+	case failed != nil:
+		return bgp.Health{Reason: *failed}
 	case feed == nil:
 		return bgp.Health{Reason: "has not begun"}
 	}

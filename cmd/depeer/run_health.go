@@ -16,9 +16,7 @@ func (m *monitor) Status() web.Status {
 	s := web.Status{Version: thisBuild().Version, Started: m.began, Now: now, Reasons: []string{}, Hosters: []watch.Standing{},
 		Feeds: []web.Feed{}, Peers: []web.Peer{}, Incidents: []watch.Incident{}, Gaps: []watch.Gap{}}
 	eyes := map[string]watch.Eyes{}
-	if m.judge == nil {
-		s.Reasons = append(s.Reasons, "this process does not judge (--roles): ask the one that does")
-	} else {
+	if m.judge != nil { // else another process judges (--roles): this one is ready when its feeds are
 		m.judge.ask(func(i *watch.Intake) {
 			d := i.Detector()
 			s.Judged, s.Hosters, s.Incidents = i.Now(), d.Board(), d.Open()

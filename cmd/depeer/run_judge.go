@@ -33,6 +33,9 @@ type judge struct {
 	fresh    bool                // nothing was known at the start, nor in the log
 	caught   chan struct{}       // closed when the log has been read up to end
 	counts   judgeCounts         // guarded by mu
+
+	until time.Time // guarded by mu; the latest moment of any pulse that lets time pass
+	heard time.Time // guarded by mu; when that was read
 }
 
 // judgeCounts is everything that moves in the judge.
@@ -144,6 +147,9 @@ func (j *judge) read(m bus.Message) error {
 	}
 	if isPulse {
 		j.counts.Pulses++
+		if p.Delay == 0 && p.Until.After(j.until) {
+			j.until, j.heard = p.Until, time.Now()
+		}
 		j.intake.Pulse(p)
 		return nil
 	}
@@ -207,6 +213,9 @@ func deref(s *string) string {
 // save keeps what is known, for the next start. The feeds wait for as long as it
 // takes, and lose nothing.
 func (j *judge) save(ctx context.Context) error {
+	if err := j.flush(ctx); err != nil { // without the lock: while NATS is away the pages answer
+		return err
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.known != nil || j.sequence == j.saved {
@@ -233,6 +242,17 @@ func (j *judge) save(ctx context.Context) error {
 	return nil
 }
 
+func (j *judge) flush(ctx context.Context) error {
+	err := j.bus.Flush(ctx)
+	if err == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counts.SaveErrors++
+	return fmt.Errorf("save the state: %w", err)
+}
+
 type countWriter struct{ n int64 }
 
 func (c *countWriter) Write(p []byte) (int, error) {
@@ -247,6 +267,29 @@ func (j *judge) rewatch(list watch.Watchlist, policy watch.Policy) {
 	j.list, j.rule = list, policy
 	if j.known == nil {
 		j.intake.Detector().Rewatch(list, policy)
+	}
+}
+
+// tick lets time pass, where the feeds are in other processes, which may be gone. It
+// counts on from what they said last: clocks of several machines differ.
+func (j *judge) tick(ctx context.Context) error {
+	ticker := time.NewTicker(pulseEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		j.mu.Lock()
+		until, since := j.until, time.Since(j.heard)
+		j.mu.Unlock()
+		if until.IsZero() || since < pulseIdle+pulseEvery || !j.upToDate() {
+			continue // a feed lets it pass
+		}
+		if err := j.bus.PublishPulse(ctx, watch.Pulse{Source: bus.Everyone, Clock: true, Until: until.Add(since)}); err != nil && ctx.Err() == nil {
+			j.log.Error("clock", "err", err)
+		}
 	}
 }
 

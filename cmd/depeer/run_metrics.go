@@ -57,9 +57,7 @@ type addMetric func(kind prometheus.ValueType, name, help string, value float64,
 func (x metrics) feeds(add addMetric) {
 	now := time.Now()
 	filler := x.m.collect.filler
-	filler.mu.Lock()
-	add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(filler.updates), "source", filler.name)
-	filler.mu.Unlock()
+	add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(filler.updates.Load()), "source", filler.name)
 	for _, f := range x.m.collect.feeds {
 		h := f.health(now)
 		add(prometheus.GaugeValue, "source_ready", "1 when the feed hears what it is meant to hear", one(h.Ready), "source", f.name)
@@ -70,10 +68,8 @@ func (x metrics) feeds(add addMetric) {
 		}
 		add(prometheus.GaugeValue, "source_sessions", "connections that are heard", float64(up), "source", f.name, "state", "up")
 		add(prometheus.GaugeValue, "source_sessions", "connections that are heard", float64(len(h.Sessions)-up), "source", f.name, "state", "down")
-		f.mu.Lock()
-		add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(f.updates), "source", f.name)
-		add(prometheus.CounterValue, "source_restarts_total", "how often it ended with an error", float64(f.restart), "source", f.name)
-		f.mu.Unlock()
+		add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(f.updates.Load()), "source", f.name)
+		add(prometheus.CounterValue, "source_restarts_total", "how often it ended with an error", float64(f.restart.Load()), "source", f.name)
 		for _, c := range h.Counts {
 			kind, name := prometheus.CounterValue, "feed_"+c.Name+"_total"
 			if c.Gauge {

@@ -211,7 +211,9 @@ func (r *running) connect(i int, upstream uint32, prefixes ...netip.Prefix) *bgp
 	local := netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})
 	var s *bgptest.Session
 	var err error
-	for s == nil {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for ; s == nil; <-ticker.C {
 		if s, err = bgptest.Dial(ctx, r.bgp, bgptest.Speaker{ASN: asn, RouterID: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Local: local}); err != nil && ctx.Err() != nil {
 			r.t.Fatal(err, r.log.String())
 		}
