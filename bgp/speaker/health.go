@@ -10,7 +10,8 @@ import (
 )
 
 // Health tells how the sessions are. The speaker is ready when it listens and
-// every configured peer is established; with ranges alone, when anybody is.
+// anybody is established: a neighbour that is down for a week must not make all of it
+// count as blind. Who is missing stands in the sessions.
 func (s *Speaker) Health(now time.Time) bgp.Health {
 	counts := s.counts()
 	s.mu.Lock()
@@ -54,9 +55,9 @@ func (s *Speaker) Health(now time.Time) bgp.Health {
 	switch {
 	case s.listening.IsZero():
 		h.Reason = "it does not listen yet"
-	case len(missing) > 0:
+	case up == 0 && len(missing) > 0:
 		h.Reason = fmt.Sprintf("%d of %d neighbours are not established: %s", len(missing), configured, strings.Join(missing, ", "))
-	case configured == 0 && up == 0:
+	case up == 0:
 		h.Reason = "no neighbour has connected"
 	default:
 		h.Ready = true

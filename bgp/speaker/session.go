@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"depeer/bgp"
@@ -26,11 +27,12 @@ const (
 // session is one connection of a router, and its counterpart to GoBGP. One
 // goroutine reads the router (run), another one GoBGP (fromEngine).
 type session struct {
-	s    *Speaker
-	n    *neighbour
-	addr netip.Addr
-	conn net.Conn
-	wmu  sync.Mutex // one message at a time to conn
+	s     *Speaker
+	n     *neighbour
+	addr  netip.Addr
+	conn  net.Conn
+	wmu   sync.Mutex // one message at a time to conn
+	reset bool       // guarded by wmu; the router broke the connection off, as a write was told
 
 	// Set before the session is up, read by others while it is.
 	peer   bgp.Peer
@@ -163,7 +165,7 @@ func (x *session) hello() (raw []byte, refused string) {
 	m, f, err := x.in.next()
 	switch {
 	case err != nil:
-		x.end(causeOfRead(err), false)
+		x.end(x.causeOfRead(err), false)
 		return nil, refusedSilent
 	case f != wire.None:
 		x.end(causeOfFault(f), true)
@@ -225,7 +227,7 @@ func (x *session) confirm() bool {
 // sane ends the session where a message could not be read.
 func (x *session) sane(m message, f wire.Fault, err error) bool {
 	if err != nil {
-		x.end(causeOfRead(err), false)
+		x.end(x.causeOfRead(err), false)
 		return false
 	}
 	if f != wire.None {
@@ -397,7 +399,20 @@ func (x *session) write(raw []byte) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
+	if errors.Is(err, syscall.ECONNRESET) {
+		x.reset = true // the kernel tells one of writer and reader: the other one finds the stream ended
+	}
 	return nil // any other end is noticed, and told better, where it is read
+}
+
+// causeOfRead is why the router's socket gives nothing more.
+func (x *session) causeOfRead(err error) bgp.Cause {
+	x.wmu.Lock() // a write that is just being told of it
+	defer x.wmu.Unlock()
+	if x.reset && errors.Is(err, io.EOF) {
+		err = syscall.ECONNRESET
+	}
+	return causeOfRead(err)
 }
 
 // refresh asks for the routes of all families again, if the router can.
