@@ -389,6 +389,7 @@ func (m *monitor) jobs() []job {
 			all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})
 		}
 	}
+	all = append(all, m.archiveJobs()...)
 	for _, l := range m.lists.fetched {
 		all = append(all, job{"watchlist " + l.Status().Name, l.Every(), func(ctx context.Context) error { return m.refresh(ctx, l) }})
 	}

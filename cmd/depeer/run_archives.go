@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,26 @@ func (m *monitor) archiveFeed(f *liveFeed, s *SourceConfig, shared *wire.Shared)
 		f.delay = a.Delay()
 	}
 	f.until = func(feed bgp.Feed) time.Time { return feed.(*archive.Feed).Until() }
+}
+
+// archiveJobs look for files that are late, of the archives that are followed; those that
+// come in time the feed knows when to expect.
+func (m *monitor) archiveJobs() (out []job) {
+	if m.collect == nil {
+		return nil
+	}
+	for i, f := range m.collect.feeds {
+		if !m.cfg.Sources[i].isArchive() {
+			continue
+		}
+		out = append(out, job{"archive " + f.name, cmp.Or(m.cfg.Sources[i].Archive.Every, time.Minute), func(context.Context) error {
+			if feed := f.feed.Load(); feed != nil {
+				(*feed).(*archive.Feed).Kick()
+			}
+			return nil
+		}})
+	}
+	return out
 }
 
 // recordingFeed readies a recording that is read once, as the past of what the
