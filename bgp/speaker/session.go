@@ -422,8 +422,8 @@ func (x *session) refresh() bool {
 	}
 	for f := range x.ours.families {
 		if x.ours.families[f] && x.theirs.families[f] {
-			x.send(refresh(byte(f + wire.AFI4)))
 			x.s.count.refreshes.Add(1)
+			x.send(refresh(byte(f + wire.AFI4)))
 		}
 	}
 	return true
