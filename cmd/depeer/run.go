@@ -93,7 +93,7 @@ type monitor struct {
 
 	reloading fileState
 
-	fatal chan error // the first one ends everything
+	fail context.CancelCauseFunc // ends everything; the first error is why
 }
 
 func (m *monitor) has(role string) bool { return slices.Contains(m.roles, role) }
@@ -101,7 +101,9 @@ func (m *monitor) has(role string) bool { return slices.Contains(m.roles, role) 
 // run starts what the roles need, each thing after what it depends on, waits for the
 // end, and stops in the reverse order.
 func (m *monitor) run(ctx context.Context) (err error) {
-	m.log, m.fatal = newLogger(m.out, m.cfg.Run), make(chan error, 8)
+	m.log = newLogger(m.out, m.cfg.Run)
+	ctx, m.fail = context.WithCancelCause(ctx)
+	defer m.fail(nil)
 	// From the first moment: a SIGHUP that nobody waits for ends a process.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -140,7 +142,7 @@ func (m *monitor) run(ctx context.Context) (err error) {
 		}
 	}
 	if m.has(roleDetect) && !m.awaitJudge(ctx) {
-		return m.ended(ctx)
+		return failure(ctx)
 	}
 	if m.has(roleCollect) {
 		if err := m.startCollector(ctx, &s); err != nil {
@@ -151,9 +153,9 @@ func (m *monitor) run(ctx context.Context) (err error) {
 		return err
 	}
 	m.log.Info("depeer runs", "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr())
-	<-m.done(ctx)
-	m.log.Info("stopping", "reason", cmp.Or(errText(m.ended(ctx)), "asked to"))
-	return m.ended(ctx)
+	<-ctx.Done()
+	m.log.Info("stopping", "reason", cmp.Or(errText(failure(ctx)), "asked to"))
+	return failure(ctx)
 }
 
 // written fails once NATS did not take a message. Nobody knows then what is missing in
@@ -184,27 +186,10 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// done is closed when ctx ends or a part failed.
-func (m *monitor) done(ctx context.Context) <-chan struct{} {
-	out := make(chan struct{})
-	go func() {
-		defer close(out)
-		select {
-		case <-ctx.Done():
-		case err := <-m.fatal:
-			m.fatal <- err // for ended
-		}
-	}()
-	return out
-}
-
-// ended is the error that ended the monitor; nil where it was asked to end.
-func (m *monitor) ended(ctx context.Context) error {
-	select {
-	case err := <-m.fatal:
-		m.fatal <- err
+// failure is the error that ended the monitor; nil where it was asked to end, or runs.
+func failure(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
-	default:
 	}
 	return nil
 }
@@ -250,7 +235,7 @@ func (m *monitor) start(s *stopper, name string, work func(context.Context) erro
 	go func() {
 		defer all.Done()
 		if err := work(ctx); err != nil && ctx.Err() == nil {
-			m.fatal <- fmt.Errorf("%s: %w", name, err)
+			m.fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	s.add(name, func(context.Context) error {
@@ -266,13 +251,21 @@ func (m *monitor) startJudge(ctx context.Context, s *stopper) error {
 	if err := m.judge.load(ctx); err != nil {
 		return err
 	}
-	s.add("state", m.judge.save)
+	whole := func(work func(context.Context) error) func(context.Context) error {
+		return func(stop context.Context) error {
+			if failure(ctx) != nil {
+				return nil // what was judged since the last saving may have been lost
+			}
+			return work(stop)
+		}
+	}
+	s.add("state", whole(m.judge.save))
 	m.start(s, "detect", m.judge.run)
 	if !m.has(roleCollect) {
 		m.start(s, "clock", m.judge.tick)
 	}
 	// What the feeds said before they were stopped is judged before the end.
-	s.add("log", func(ctx context.Context) error { return m.judge.drain(ctx) })
+	s.add("log", whole(m.judge.drain))
 	return nil
 }
 
@@ -281,7 +274,7 @@ func (m *monitor) awaitJudge(ctx context.Context) bool {
 	select {
 	case <-m.judge.caught:
 		return true
-	case <-m.done(ctx):
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -226,6 +226,10 @@ func (j *judge) save(ctx context.Context) error {
 		j.counts.SaveErrors++
 		return fmt.Errorf("save the state: %w", err)
 	}
+	if n := j.bus.Stats().Failed; n > 0 {
+		j.counts.SaveErrors++
+		return fmt.Errorf("save the state: %d messages were given up, and their premises are kept", n)
+	}
 	began := time.Now()
 	size := &countWriter{}
 	notes := map[string]string{"sequence": strconv.FormatUint(j.sequence, 10), "at": began.UTC().Format(time.RFC3339Nano), "version": version}
