@@ -54,6 +54,9 @@ func TestReferenceConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if diff := cmp.Diff(rislive.DefaultConfig(), c.Sources[0].RISLive, cmpopts.EquateEmpty()); diff != "" || len(c.Sources) != 1 {
+		t.Errorf("shipped (-), %s (+):\n%s", file, diff)
+	}
 	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, MRTSource{},
 		speaker.Config{}, speaker.Peer{}, speaker.Dynamic{}, rislive.Config{}, bmp.Config{}, bmp.Router{}, bmp.TLS{}, archive.Config{},
 		roster.Config{}, roster.Columns{}, web.Config{}, RunConfig{},
@@ -68,6 +71,53 @@ func TestReferenceConfig(t *testing.T) {
 		if !strings.Contains(string(text), key) {
 			t.Errorf("%s does not mention %s", file, key)
 		}
+	}
+}
+
+// TestSampleSources: the sources and watchlists that depeer.yaml shows as comments can
+// be taken as they are, and show what holds where a key is missing.
+func TestSampleSources(t *testing.T) {
+	text, err := os.ReadFile("../../configs/depeer.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	comment, in := "", false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.HasPrefix(line, "#   watchlists:"):
+			comment, in = "#   ", true
+		case strings.HasPrefix(line, "sources:"):
+			comment, in = "# ", true
+		case strings.HasPrefix(line, "watchlists:") || strings.HasPrefix(line, "# ---"):
+			in = false
+		}
+		if in {
+			b.WriteString(strings.TrimPrefix(line, comment))
+		}
+	}
+	r := testReader
+	r.readFile = func(string) ([]byte, error) { return []byte("hush"), nil }
+	c, err := r.parse("samples", []byte(b.String()))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	if len(c.Watchlists) != 2 || len(c.Sources) != 6 {
+		t.Fatalf("%d watchlists, %d sources", len(c.Watchlists), len(c.Sources))
+	}
+	speak, station, follow := c.Sources[1].Speaker, c.Sources[2].BMP, c.Sources[3].Archive
+	if d := speaker.DefaultConfig(); speak.HoldTime != d.HoldTime || speak.IdleHold != d.IdleHold || speak.Peers[0].Password != "hush" {
+		t.Errorf("speaker: %+v", speak)
+	}
+	d := bmp.DefaultConfig()
+	d.Routers = station.Routers
+	if diff := cmp.Diff(d, station, compareAddr, comparePrefix, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("bmp: shipped (-), shown (+):\n%s", diff)
+	}
+	a := archive.DefaultConfig()
+	a.Name, a.Archive, a.Collectors, a.Every = "ris", "ris", follow.Collectors, time.Minute
+	if diff := cmp.Diff(a, follow); diff != "" {
+		t.Errorf("archive: shipped (-), shown (+):\n%s", diff)
 	}
 }
 
