@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -84,8 +85,8 @@ type monitor struct {
 	log     *slog.Logger
 	bus     *bus.Bus
 	lists   *lists
-	judge   *judge     // nil without the role
-	collect *collector // nil without the role
+	judge   *judge                    // nil without the role
+	collect atomic.Pointer[collector] // nil without the role, and until it begins
 	web     *web.Server
 	metrics http.Handler
 	fetch   *fetch.Fetcher
@@ -307,7 +308,7 @@ func (m *monitor) startCollector(ctx context.Context, s *stopper) error {
 	for i := range m.cfg.Sources {
 		c.feeds = append(c.feeds, m.feedOf(&m.cfg.Sources[i], c.shared))
 	}
-	m.collect = c
+	m.collect.Store(c)
 	m.start(s, "collect", func(ctx context.Context) error {
 		c.run(ctx)
 		return nil
@@ -378,7 +379,7 @@ func (m *monitor) jobs() []job {
 	all := []job{{"reload", m.cfg.Run.Reload, m.lookForChange}}
 	if m.judge != nil {
 		all = append(all, job{"save", m.cfg.Run.Save, m.saveAll})
-		if m.collect != nil {
+		if m.collect.Load() != nil {
 			all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})
 		}
 	}

@@ -46,10 +46,10 @@ func (m *monitor) archiveFeed(f *liveFeed, s *SourceConfig, shared *wire.Shared)
 // archiveJobs look for files that are late, of the archives that are followed; those that
 // come in time the feed knows when to expect.
 func (m *monitor) archiveJobs() (out []job) {
-	if m.collect == nil {
+	if m.collect.Load() == nil {
 		return nil
 	}
-	for i, f := range m.collect.feeds {
+	for i, f := range m.collect.Load().feeds {
 		if !m.cfg.Sources[i].isArchive() {
 			continue
 		}
@@ -179,7 +179,7 @@ func (m *monitor) fill(ctx context.Context, r *archive.Reader, feed *liveFeed, g
 			}
 		}
 		n += len(words)
-		return m.collect.emit(ctx, m.collect.filler, words)
+		return m.collect.Load().emit(ctx, m.collect.Load().filler, words)
 	})
 	if holes := archive.Holes(err); len(holes) > 0 && holes[0].Coming {
 		return nil // not in the archive yet: the next time
@@ -212,7 +212,7 @@ func (m *monitor) readerFor(collector string) (*archive.Reader, *liveFeed) {
 	for i := range m.cfg.Sources {
 		s := &m.cfg.Sources[i]
 		if s.Type == "rislive" && kind == archive.RIS {
-			feed = m.collect.feeds[i]
+			feed = m.collect.Load().feeds[i]
 		}
 		if s.isArchive() && s.Archive.Archive == kind {
 			cfg = s.Archive
@@ -222,7 +222,7 @@ func (m *monitor) readerFor(collector string) (*archive.Reader, *liveFeed) {
 		return nil, nil // an archive has no gaps that it could fill itself
 	}
 	cfg.Archive, cfg.Collectors = kind, []string{collector}
-	r, err := archive.NewReader(cfg, archive.Deps{Watch: m.collect.shared, Fetch: m.fetch, Logger: m.log})
+	r, err := archive.NewReader(cfg, archive.Deps{Watch: m.collect.Load().shared, Fetch: m.fetch, Logger: m.log})
 	if err != nil {
 		m.log.Error("fill gaps", "collector", collector, "err", err)
 		return nil, nil

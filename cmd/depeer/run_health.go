@@ -39,7 +39,7 @@ func (m *monitor) Status() web.Status {
 			s.Reasons = append(s.Reasons, "feed "+f.Name+": "+f.Reason)
 		}
 	}
-	if m.has(roleCollect) && m.collect == nil {
+	if m.has(roleCollect) && m.collect.Load() == nil {
 		s.Reasons = append(s.Reasons, "the feeds have not begun")
 	}
 	s.Ready = len(s.Reasons) == 0
@@ -59,8 +59,8 @@ func (m *monitor) feedStatus(now time.Time, eyes map[string]watch.Eyes) []web.Fe
 		out = append(out, f)
 		delete(eyes, f.Name)
 	}
-	if m.collect != nil {
-		for _, f := range m.collect.feeds {
+	if m.collect.Load() != nil {
+		for _, f := range m.collect.Load().feeds {
 			h := f.health(now)
 			x := web.Feed{Name: f.name, Type: f.kind, Ready: h.Ready, Reason: h.Reason, Since: h.Since, Heard: h.Heard, Lag: h.Lag.Seconds(), Sessions: []web.Session{}}
 			for _, s := range h.Sessions {

@@ -44,7 +44,7 @@ func (x metrics) Collect(out chan<- prometheus.Metric) {
 	add(count, "bus_retried_total", "messages sent again", float64(b.Retried))
 	add(count, "bus_failed_total", "messages given up", float64(b.Failed))
 	add(gauge, "bus_pending", "messages on their way to NATS", float64(b.Pending))
-	if x.m.collect != nil {
+	if x.m.collect.Load() != nil {
 		x.feeds(add)
 	}
 	if x.m.judge != nil {
@@ -56,9 +56,9 @@ type addMetric func(kind prometheus.ValueType, name, help string, value float64,
 
 func (x metrics) feeds(add addMetric) {
 	now := time.Now()
-	filler := x.m.collect.filler
+	filler := x.m.collect.Load().filler
 	add(prometheus.CounterValue, "source_updates_total", "watched updates written into the log", float64(filler.updates.Load()), "source", filler.name)
-	for _, f := range x.m.collect.feeds {
+	for _, f := range x.m.collect.Load().feeds {
 		h := f.health(now)
 		add(prometheus.GaugeValue, "source_ready", "1 when the feed hears what it is meant to hear", one(h.Ready), "source", f.name)
 		add(prometheus.GaugeValue, "source_lag_seconds", "age of its last message on arrival", h.Lag.Seconds(), "source", f.name)

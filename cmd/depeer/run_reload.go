@@ -103,14 +103,14 @@ func (m *monitor) applyLists(ctx context.Context, why string) {
 	if m.judge != nil {
 		m.judge.rewatch(watched, policy)
 	}
-	if m.collect != nil {
-		m.collect.roll.replace(watched.Hosters)
-		list, err := m.followed(ctx, m.collect.roll)
+	if m.collect.Load() != nil {
+		m.collect.Load().roll.replace(watched.Hosters)
+		list, err := m.followed(ctx, m.collect.Load().roll)
 		if err != nil {
 			m.log.Error("reload", "err", err)
 			return
 		}
-		m.collect.shared.Replace(list)
+		m.collect.Load().shared.Replace(list)
 	}
 	m.log.Info("watchlist in force", "why", why, "hosters", len(watched.Hosters))
 	if m.judge != nil {
