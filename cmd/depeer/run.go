@@ -196,15 +196,15 @@ func failure(ctx context.Context) error {
 }
 
 // stopper ends what was started, the last thing first.
-type stopper struct{ steps []step2 }
+type stopper struct{ steps []ending }
 
-type step2 struct {
+type ending struct {
 	name string
 	end  func(context.Context) error
 }
 
 func (s *stopper) add(name string, end func(context.Context) error) {
-	s.steps = append(s.steps, step2{name, end})
+	s.steps = append(s.steps, ending{name, end})
 }
 
 // stop takes at most the time given.
