@@ -84,7 +84,7 @@ func TestRunFillsAGap(t *testing.T) {
 	lost := r.events(untilKind(watch.FeedLost))
 	for _, e := range lost {
 		if e.Kind == watch.FeedLost && (e.Source != "rislive" || e.PeersLost != 4) {
-			t.Errorf("%+v", e)
+			t.Errorf("feed.lost of %q: %d peers, since %s: %s", e.Source, e.PeersLost, e.FirstSeen, e.Reason)
 		}
 	}
 	if g := r.gaps(); len(g) != 1 || g[0].To != nil || g[0].Peers != 4 || g[0].Reason != "feed lost" || g[0].Source != "rislive" {
@@ -104,7 +104,7 @@ func TestRunFillsAGap(t *testing.T) {
 	r.wantMetric(`depeer_source_updates_total{source="backfill"}`, is(8))
 	r.wantMetric(`depeer_gap_revisions_total`, least(3))
 	restored := 0
-	for _, e := range r.events(nil) {
+	for _, e := range r.events(untilKind(watch.FeedRestored)) {
 		if e.Kind == watch.FeedRestored {
 			restored++
 		}

@@ -79,9 +79,9 @@ func TestRunReloads(t *testing.T) {
 		h, _ := r.hosterOf("atrivo")
 		return h.Prefixes == 1 && h.Eligible == 3 && h.Visibility == 1
 	})
-	if !strings.Contains(r.log.String(), `msg="watchlist in force" why="the file changed" hosters=2`) {
-		t.Errorf("the log does not say that the file changed:\n%s", r.log.String())
-	}
+	r.await("the log says so", func() bool {
+		return strings.Contains(r.log.String(), `msg="watchlist in force" why="the file changed" hosters=2`)
+	})
 	if h := r.hoster(); h.Prefixes != 2 || h.Eligible != 3 || h.Visibility != 1 {
 		t.Errorf("what was known is lost: %+v", h)
 	}
@@ -109,9 +109,7 @@ func TestRunReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.await("it is taken off", func() bool { _, there := r.hosterOf("atrivo"); return !there })
-	if !strings.Contains(r.log.String(), "section=run") {
-		t.Errorf("that a section needs a restart is not told:\n%s", r.log.String())
-	}
+	r.await("that a section needs a restart is told", func() bool { return strings.Contains(r.log.String(), "section=run") })
 	for _, s := range all {
 		if err := s.Withdraw(atrivo, mccolo1); err != nil {
 			t.Fatal(err)
