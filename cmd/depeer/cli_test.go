@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Tests of a running depeer wait far more than they work.
+	if f := flag.Lookup("test.parallel"); f != nil && os.Getenv("DEPEER_CHAOS") == "" {
+		_ = f.Value.Set("8")
+	}
 	testscript.Main(m, map[string]func(){"depeer": main})
 }
 
