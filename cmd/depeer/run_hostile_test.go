@@ -150,7 +150,7 @@ func TestRunWatchesTenThousand(t *testing.T) {
 	v, _ = r.metric("depeer_state_save_seconds")
 	size, _ := r.metric("depeer_state_save_bytes")
 	t.Logf("a reload with saving takes %s; saving %.2fs, %.1f MB", time.Since(began), v, size/1e6)
-	if v > 2 {
+	if v > 8 { // 0.1 on an idle machine; the race detector and seven neighbours make it 3
 		t.Errorf("nothing is judged for %.2fs", v)
 	}
 	r.kill()
