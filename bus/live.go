@@ -22,7 +22,7 @@ func (b *Bus) PublishPulse(ctx context.Context, p watch.Pulse) error {
 		return fmt.Errorf("publish pulse of %s: %w", p.Source, err)
 	}
 	return b.publish(ctx, "depeer.route."+Everyone+".pulse", cloudEvent{
-		id: "pulse." + p.Source + "." + strconv.FormatInt(p.Until.UnixNano(), 36), source: feedSource(p.Source), kind: "depeer.route.pulse",
+		id: fmt.Sprintf("pulse.%s.%s.%s.%t", p.Source, strconv.FormatInt(p.Run.UnixNano(), 36), strconv.FormatInt(p.Until.UnixNano(), 36), p.Ready), source: feedSource(p.Source), kind: "depeer.route.pulse",
 		subject: p.Source, at: p.Until, feed: p.Source,
 	}, body)
 }

@@ -194,6 +194,29 @@ func TestIntake(t *testing.T) {
 			s.table(a, one)
 			s.after(3 * time.Second).wants("00:00:05 route.withdrawn example")
 		}},
+		{"killed between the withdrawal and its judgement: all of it is told", func(t *testing.T) {
+			a := liveFeedOf("speaker", "peer-down", 4)
+			s := newStudio(t, a)
+			s.after(time.Second)
+			s.table(a, one, two)
+			s.after(time.Hour).wants()
+			s.withdraw(a, one, two)
+			s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at.Add(500 * time.Millisecond), Ends: a.ends, Ready: true}})
+			a.run = s.at.Add(700 * time.Millisecond)
+			s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: a.run, Ends: a.ends, Ready: true}})
+			s.at = s.at.Add(time.Second)
+			s.table(a)
+			s.after(3 * time.Minute)
+			kinds := map[string]int{}
+			for _, l := range s.said {
+				if w := strings.Fields(l); w[len(w)-1] == "example" {
+					kinds[w[1]]++
+				}
+			}
+			if fmt.Sprint(kinds) != "map[hoster.dark:1 route.withdrawn:2 upstream.lost:2]" {
+				t.Errorf("it said\n%s", strings.Join(s.said, "\n"))
+			}
+		}},
 		{"what is left of a hoster is not dark while nobody is there to see it", func(t *testing.T) {
 			for _, pause := range []time.Duration{0, 400 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond} {
 				a := liveFeedOf("speaker", "peer-down", 3)
