@@ -48,7 +48,7 @@ func (e *edge) judge(d *Detector, t int64) (again int64) {
 	}
 	again = e.judgeGain(d, t)
 	base := e.pairs.base(t, d.edges)
-	if e.pairs.mode == steady && base > 0 && float64(e.pairs.n) >= 0.9*base {
+	if e.pairs.mode == steady && (base > 0 || e.pairs.n > 0) && float64(e.pairs.n) >= 0.9*base {
 		e.held = e.peers
 	}
 	v, more := e.pairs.judge(t, d.edges, e.held >= d.least(e.f.h, e.f.v6))
