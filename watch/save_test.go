@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/bgp/bgptest"
+	"depeer/bgp/bgptest/realdata"
 	"depeer/bgp/mrt"
 	"depeer/bgp/snapshot"
 )
@@ -118,13 +118,13 @@ func TestLoadedScenarios(t *testing.T) {
 // TestLoadedRealDay does the same with the first hours of a recorded day: a watchlist
 // by AS numbers alone, learned as it goes.
 func TestLoadedRealDay(t *testing.T) {
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
+	dir, err := realdata.Find("mrt", "routeviews2-2008-02")
+	if err != nil {
+		t.Skip(err)
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, "mrt", "routeviews2-2008-02", "updates.20080223.0*.bz2"))
+	files, _ := filepath.Glob(filepath.Join(dir, "updates.20080223.0*.bz2"))
 	if len(files) == 0 {
-		t.Skipf("the recorded day 2008-02-23 is not at %s (set DEPEER_DATA)", dir)
+		t.Fatalf("nothing of the day 2008-02-23 is in %s", dir)
 	}
 	var list Watchlist
 	for _, a := range []uint32{26780, 27595, 44033, 8443, 30890, 16190} {

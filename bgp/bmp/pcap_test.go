@@ -7,24 +7,21 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"depeer/bgp/bgptest/realdata"
 	"depeer/bgp/wire"
 )
 
 // openCaptures finds the recorded BMP sessions, which are not part of the repository.
 func openCaptures(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
+	dir, err := realdata.Find("bmp")
+	if err != nil {
+		t.Skip(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "bmp")); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
-	}
-	return filepath.Join(dir, "bmp")
+	return dir
 }
 
 // stream is one direction of a TCP connection of a capture, in order.

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"depeer/bgp/bgptest/realdata"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"go.uber.org/goleak"
@@ -27,14 +29,11 @@ import (
 // openTestData finds the recorded archives, which are not part of the repository.
 func openTestData(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
+	dir, err := realdata.Find("mrt")
+	if err != nil {
+		t.Skip(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "mrt")); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
-	}
-	return filepath.Join(dir, "mrt")
+	return dir
 }
 
 // someBytes compress, but not to nothing.

@@ -16,6 +16,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/bgp/bgptest"
+	"depeer/bgp/bgptest/realdata"
 	"depeer/bgp/wire"
 )
 
@@ -24,13 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // testData finds recorded data, which is not part of the repository.
 func testData(t testing.TB, part string) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	dir = filepath.Join(dir, part)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
+	dir, err := realdata.Find(part)
+	if err != nil {
+		t.Skip(err)
 	}
 	return dir
 }

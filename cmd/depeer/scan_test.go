@@ -8,20 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"depeer/bgp/bgptest/realdata"
 )
 
 // scanTestData finds the recorded archives, which are not part of the repository.
 func scanTestData(t testing.TB, elem ...string) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
+	dir, err := realdata.Find(append([]string{"mrt"}, elem...)...)
+	if err != nil {
+		t.Skip(err)
 	}
-	name := filepath.Join(append([]string{dir, "mrt"}, elem...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
-	}
-	return name
+	return dir
 }
 
 func runScan(t testing.TB, args ...string) (code int, out, errOut string) {

@@ -114,13 +114,9 @@ func TestGenerateFromWhatIsTorn(t *testing.T) {
 // TestGenerateFromRecordedDay reads real updates: six files of 2008-02-20, in which
 // one peer of 45 speaks of McColo all the time and a second one once.
 func TestGenerateFromRecordedDay(t *testing.T) {
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = "../../../shared/data"
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "mrt/routeviews2-2008-02/updates.20080220.*.bz2"))
+	files, _ := filepath.Glob(filepath.Join(scanTestData(t, "routeviews2-2008-02"), "updates.20080220.*.bz2"))
 	if len(files) == 0 {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA)", dir)
+		t.Fatal("nothing of the day 2008-02-20 is there")
 	}
 	text := depeer(t, exitDone, append([]string{"watchlist", "generate", "--asn", "26780"}, files...)...)
 	c, err := testReader.parse("entry.yaml", []byte(text))

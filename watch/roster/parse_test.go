@@ -13,20 +13,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"depeer/bgp/bgptest/realdata"
 	"depeer/watch"
 )
 
 // cncData finds the recorded lists, which are not part of the repository.
 func cncData(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
+	dir, err := realdata.Find("cnc")
+	if err != nil {
+		t.Skip(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "cnc")); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
-	}
-	return filepath.Join(dir, "cnc")
+	return dir
 }
 
 func config(name, format string) Config {

@@ -20,6 +20,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/bgp/bgptest"
+	"depeer/bgp/bgptest/realdata"
 	"depeer/bgp/fetch"
 	"depeer/bgp/mrt"
 	"depeer/bgp/wire"
@@ -28,12 +29,9 @@ import (
 // recorded finds the recorded data, which are not part of the repository.
 func recorded(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "mrt")); err != nil {
-		t.Skipf("no recorded data at %s (set DEPEER_DATA): %v", dir, err)
+	dir, err := realdata.Find()
+	if err != nil {
+		t.Skip(err)
 	}
 	return dir
 }

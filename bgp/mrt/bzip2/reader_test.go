@@ -16,24 +16,26 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"depeer/bgp/bgptest/realdata"
+
 	"go.uber.org/goleak"
 )
 
 // recordings finds the recorded archives, which are not part of the repository.
 func recordings(t testing.TB) (names []string) {
 	t.Helper()
-	dir := os.Getenv("DEPEER_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+	dir, err := realdata.Find("mrt")
+	if err != nil {
+		t.Skip(err)
 	}
-	err := filepath.WalkDir(filepath.Join(dir, "mrt"), func(path string, _ fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".bz2") {
 			names = append(names, path)
 		}
 		return err
 	})
 	if err != nil {
-		t.Skipf("no recorded data (set DEPEER_DATA): %v", err)
+		t.Fatal(err)
 	}
 	return names
 }
