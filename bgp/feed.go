@@ -12,6 +12,7 @@ type Feed interface {
 // Health is how a feed is at a moment: whether our eyes are open.
 type Health struct {
 	Ready    bool          // it hears what it is configured to hear
+	Busy     bool          // it is not ready because it still reads what it begins with, and nothing is wrong
 	Reason   string        // why it is not ready: a sentence for the operator
 	Since    time.Time     // of Ready's present value
 	Heard    time.Time     // when its last message arrived, zero before the first

@@ -175,6 +175,18 @@ func (d *Detector) composePeer(peer *rib.Peer, each func(*prefix, *rib.Slot, *co
 	}
 }
 
+// countComplete counts the peers whose whole tables are known, by family.
+func (d *Detector) countComplete() {
+	d.complete, d.completed = [2]int{}, d.table.Completed
+	for _, x := range d.table.Peers() {
+		for v := range x.Complete {
+			if x.State == rib.Up && x.Complete[v] {
+				d.complete[v]++
+			}
+		}
+	}
+}
+
 // recount looks anew at who is eligible after a peer's table became known.
 func (d *Detector) recount(q bgp.Peer) {
 	var peer *rib.Peer
@@ -187,14 +199,7 @@ func (d *Detector) recount(q bgp.Peer) {
 		return
 	}
 	d.turns++
-	d.complete = [2]int{}
-	for _, x := range d.table.Peers() {
-		for v := range x.Complete {
-			if x.State == rib.Up && x.Complete[v] {
-				d.complete[v]++
-			}
-		}
-	}
+	d.countComplete()
 	for p := range d.followed() {
 		if p.kind == referencePrefix || p.isCounted(peer) {
 			continue

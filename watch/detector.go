@@ -43,6 +43,8 @@ type Detector struct {
 	ledger  ledger
 	early   early
 
+	completed uint64 // rib.Table.Completed as of complete
+
 	canaries canaries
 }
 
@@ -354,6 +356,9 @@ func (d *Detector) endSecond(t int64) {
 	}
 	d.second = d.second[:0]
 	d.table.Advance(time.Unix(t, 0).UTC(), d.change)
+	if d.completed != d.table.Completed { // a family ended by calm: nobody said so
+		d.countComplete()
+	}
 	d.judgeCanaries(t)
 	if m := t / 60; m > d.minute {
 		d.minute = m

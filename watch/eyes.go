@@ -21,8 +21,9 @@ type eyes struct {
 
 	met        bool
 	ready      bool
+	busy       bool
 	reason     string
-	since      int64 // second of ready's present value
+	since      int64 // second of the present values
 	blind      bool  // its loss was told
 	peers      map[bgp.Peer]struct{}
 	collectors map[string]struct{}
@@ -57,9 +58,9 @@ func (e *eyes) list() []bgp.Peer {
 	return out
 }
 
-func (e *eyes) set(d *Detector, ready bool, reason string, t int64) {
-	if !e.met || e.ready != ready {
-		e.met, e.ready, e.since = true, ready, t
+func (e *eyes) set(d *Detector, ready, busy bool, reason string, t int64) {
+	if !e.met || e.ready != ready || e.busy != busy {
+		e.met, e.ready, e.busy, e.since = true, ready, busy, t
 	}
 	e.reason = reason
 	for c := range e.collectors {
@@ -74,6 +75,7 @@ func (e *eyes) rank() rank { return rank{hoster: ofFeeds, kind: 1, key: [4]uint6
 
 func (e *eyes) judge(d *Detector, t int64) int64 {
 	switch {
+	case e.busy:
 	case !e.ready && !e.blind:
 		if end := e.since + d.edges.hold; t < end {
 			return end

@@ -17,8 +17,8 @@ import (
 // behind (archives) are not waited for as long as a live one runs: what they tell
 // later still corrects the table. A peer that is heard through several feeds counts
 // once: its words are taken from all of them, what is known of its session and its
-// silence from one, a live one where there is one. A feed whose pulses stop for [pulseLost] is not
-// waited for either, and its peers are not heard any more.
+// silence from one, a live one where there is one. A feed whose pulses stop for
+// [pulseLost] is not waited for either, and its peers are not heard any more.
 type Intake struct {
 	d       *Detector
 	sources map[string]*eyes
@@ -96,7 +96,7 @@ func (i *Intake) Pulse(p Pulse) {
 	e.run, e.ends, e.until, e.delay = p.Run, p.ends(), p.Until.UnixNano(), p.Delay
 	e.ended = false
 	if p.Delay == 0 {
-		e.set(i.d, p.Ready, p.Reason, p.Until.Unix())
+		e.set(i.d, p.Ready, p.Busy, p.Reason, p.Until.Unix())
 	}
 	for _, id := range p.Filled {
 		i.d.ledger.fill(id, p.Until)
@@ -108,7 +108,7 @@ func (i *Intake) Pulse(p Pulse) {
 	if p.Delay > 0 && i.clock > 0 {
 		// It has told all up to some moment of the past, none where it never began: that it
 		// hears no more is so since now.
-		e.set(i.d, p.Ready, p.Reason, i.Now().Unix())
+		e.set(i.d, p.Ready, p.Busy, p.Reason, i.Now().Unix())
 	}
 }
 
@@ -140,7 +140,7 @@ func (i *Intake) pass() {
 		}
 		if i.newest-e.until > int64(pulseLost) {
 			i.end(e, "no word from the process that hears it")
-			e.set(i.d, false, "no word from the process that hears it", i.newest/int64(time.Second))
+			e.set(i.d, false, false, "no word from the process that hears it", i.newest/int64(time.Second))
 			ended = true
 			continue
 		}

@@ -342,6 +342,26 @@ func TestIntake(t *testing.T) {
 			}
 			s.wants("00:02:00 feed.lost archive")
 		}},
+		{"an archive that reads its first table is not lost", func(t *testing.T) {
+			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
+			b.dead = true
+			s := newStudio(t, a, b)
+			say := func(seconds int, busy, ready bool, reason string) {
+				for range seconds {
+					s.write(post{pulse: &Pulse{Source: b.name, Run: b.run, Delay: 10 * time.Minute, Busy: busy, Ready: ready, Reason: reason}})
+					s.after(time.Second)
+				}
+			}
+			s.after(time.Minute)
+			say(300, true, false, "rrc00 is seeding")
+			s.wants()
+			say(59, false, false, "no route to host")
+			s.wants() // it has been trying for less than the hold time
+			say(10, false, false, "no route to host")
+			s.wants("00:07:00 feed.lost archive")
+			say(5, false, true, "")
+			s.wants("00:07:09 feed.restored archive")
+		}},
 		{"an archive is behind, and nobody waits for it", func(t *testing.T) {
 			a, b := liveFeedOf("rislive", "unheard", 4), liveFeedOf("archive", "", 4)
 			b.delay = 20 * time.Minute

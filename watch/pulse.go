@@ -16,6 +16,7 @@ type Pulse struct {
 	Delay  time.Duration `json:"delay"`            // how far behind the world it always is, in nanoseconds: archives; 0 for a live feed
 	Ends   string        `json:"ends,omitempty"`   // what its end does to its peers: "peer-down", "unheard", or "" where it goes on from where it stopped
 	Ready  bool          `json:"ready"`            // it hears what it is meant to hear
+	Busy   bool          `json:"busy,omitempty"`   // it does not because it still reads what it begins with: no loss
 	Reason string        `json:"reason,omitempty"` // why it does not
 	Filled []string      `json:"filled,omitempty"` // ids of gaps that have been filled from the archives since the last pulse
 	Clock  bool          `json:"clock,omitempty"`  // no feed's, but of a process that judges and hears nothing itself: only that it is Until

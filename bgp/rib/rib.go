@@ -174,6 +174,7 @@ type Table struct {
 
 	Begun     uint64 // transfers and dumps that have begun, in the order in which they were observed
 	Late      uint64 // updates older than what was known: ignored
+	Completed uint64 // families of peers whose tables became whole by a transfer
 	Transfers uint64 // table transfers found without a recorded reset
 }
 

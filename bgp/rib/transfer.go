@@ -85,6 +85,9 @@ func (t *Table) complete(p *Peer, f int, told bool, at int64, emit func(Change))
 	// A session that carries no IPv6 ends by calm like one whose IPv6 is done: that
 	// says nothing of IPv6, unless the transfer brought some.
 	if f == 0 || told || len(p.sync[f]) > 0 {
+		if !p.Complete[f] {
+			t.Completed++
+		}
 		p.Complete[f], p.Whole[f] = true, p.number[f]
 	}
 	if !p.pending[1-f] {

@@ -90,7 +90,7 @@ type monitor struct {
 	web     *web.Server
 	metrics http.Handler
 	fetch   *fetch.Fetcher
-	given   map[string]bool // gaps that were filled, or given up; used by one job
+	holes   holeBook
 
 	reloading fileState
 
@@ -124,7 +124,7 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	}
 	s.add("bus", func(context.Context) error { return m.bus.Close() })
 	m.start(&s, "log", m.written)
-	m.given = map[string]bool{}
+	m.holes.gaps = map[string]watch.Gap{}
 	if m.fetch, err = newFetcher(m.cfg.Run, fetch.Deps{Logger: m.log}); err != nil {
 		return err
 	}
@@ -153,10 +153,23 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	if err := m.startJobs(ctx, &s, hup); err != nil {
 		return err
 	}
-	m.log.Info("depeer runs", "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr())
+	if list := m.lists.hosters(); examples(list) {
+		m.log.Warn("only examples are watched, which nobody announces: put hosters of your own into the configuration", "file", m.file, "hosters", len(list))
+	}
+	m.log.Info("depeer runs", "board", "depeer status --config "+m.file, "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr())
 	<-ctx.Done()
 	m.log.Info("stopping", "reason", cmp.Or(errText(failure(ctx)), "asked to"))
 	return failure(ctx)
+}
+
+// examples reports whether all AS numbers are those set aside for documentation
+// (RFC 5398): the configuration is the one that depeer comes with.
+func examples(hosters []watch.Hoster) bool {
+	return !slices.ContainsFunc(hosters, func(h watch.Hoster) bool {
+		return len(h.ASNs) == 0 || slices.ContainsFunc(h.ASNs, func(a uint32) bool {
+			return (a < 64496 || a > 64511) && (a < 65536 || a > 65551)
+		})
+	})
 }
 
 // written fails once NATS did not take a message. Nobody knows then what is missing in
@@ -309,6 +322,7 @@ func (m *monitor) startCollector(ctx context.Context, s *stopper) error {
 		c.feeds = append(c.feeds, m.feedOf(&m.cfg.Sources[i], c.shared))
 	}
 	m.collect.Store(c)
+	m.start(s, "ledger", func(ctx context.Context) error { return m.holes.read(ctx, m.bus) })
 	m.start(s, "collect", func(ctx context.Context) error {
 		c.run(ctx)
 		return nil
@@ -379,9 +393,9 @@ func (m *monitor) jobs() []job {
 	all := []job{{"reload", m.cfg.Run.Reload, m.lookForChange}}
 	if m.judge != nil {
 		all = append(all, job{"save", m.cfg.Run.Save, m.saveAll})
-		if m.collect.Load() != nil {
-			all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})
-		}
+	}
+	if m.collect.Load() != nil {
+		all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})
 	}
 	all = append(all, m.archiveJobs()...)
 	for _, l := range m.lists.fetched {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"depeer/bgp/mrt"
 	"depeer/bgp/mrt/archive"
 	"depeer/bgp/wire"
+	"depeer/bus"
 	"depeer/watch"
 )
 
@@ -128,7 +130,7 @@ func (r *recording) Health(time.Time) bgp.Health {
 	h := bgp.Health{Ready: r.done, Since: r.since, Heard: r.last,
 		Counts: []bgp.Count{{Name: "recorded_updates", Help: "watched updates read from the recording", Value: float64(r.count)}}}
 	if !r.done {
-		h.Reason = "the recording is still being read"
+		h.Busy, h.Reason = true, "the recording is still being read"
 	}
 	return h
 }
@@ -140,20 +142,63 @@ const (
 	fillsAJob  = 20
 )
 
+// holeBook is what the ledger of the judgement, in this process or another one, says of
+// the gaps that may still be filled.
+type holeBook struct {
+	mu   sync.Mutex
+	gaps map[string]watch.Gap // guarded by mu; the latest revision of each, by id
+}
+
+// read follows the ledger until ctx ends.
+func (h *holeBook) read(ctx context.Context, b *bus.Bus) error {
+	return b.Consume(ctx, bus.Gaps, bus.Consumer{}, func(_ context.Context, m bus.Message) error {
+		g, err := m.Gap()
+		if err != nil {
+			return fmt.Errorf("%w: %w", bus.ErrDrop, err)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.gaps[g.ID] = g
+		if g.Filled != nil || g.To != nil && time.Since(*g.To) > fillWithin {
+			delete(h.gaps, g.ID)
+		}
+		return nil
+	})
+}
+
+// due lists the gaps that the archives are likely to have by now, the oldest first.
+func (h *holeBook) due(now time.Time) (out []watch.Gap) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, g := range h.gaps {
+		switch {
+		case g.To == nil || now.Sub(*g.To) < fillAfter:
+		case now.Sub(*g.To) > fillWithin:
+			delete(h.gaps, id)
+		default:
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b watch.Gap) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) })
+	return out
+}
+
+// forget: it was filled, or cannot be.
+func (h *holeBook) forget(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.gaps, id)
+}
+
 // fillGaps reads from the archives what the feeds missed. What is told late corrects
 // the table, and what is judged from it is told as of now.
 func (m *monitor) fillGaps(ctx context.Context) error {
-	var open []watch.Gap
-	now := time.Now()
-	m.judge.ask(func(i *watch.Intake) { open = i.Detector().GapsTouching(now.Add(-fillWithin), time.Time{}) })
 	var errs []error
 	done := 0
-	for _, g := range open {
-		if g.Filled != nil || g.To == nil || now.Sub(*g.To) < fillAfter || m.given[g.ID] {
-			continue
-		}
+	for _, g := range m.holes.due(time.Now()) {
 		r, feed := m.readerFor(g.Collector)
 		if r == nil {
+			m.holes.forget(g.ID) // nobody recorded it
 			continue
 		}
 		if done++; done > fillsAJob {
@@ -181,17 +226,16 @@ func (m *monitor) fill(ctx context.Context, r *archive.Reader, feed *liveFeed, g
 		n += len(words)
 		return m.collect.Load().emit(ctx, m.collect.Load().filler, words)
 	})
-	if holes := archive.Holes(err); len(holes) > 0 && holes[0].Coming {
-		return nil // not in the archive yet: the next time
+	if slices.ContainsFunc(archive.Holes(err), func(h *archive.Hole) bool { return h.Coming }) || ctx.Err() != nil {
+		return nil // not all of it is in the archive yet: the next time
 	}
+	m.holes.forget(g.ID)
 	if err != nil {
-		m.given[g.ID] = true
 		return fmt.Errorf("the gap of %s from %s to %s stays: %w", g.Collector, g.From.Format(time.RFC3339), g.To.Format(time.RFC3339), err)
 	}
 	feed.mu.Lock()
 	feed.filled = append(feed.filled, g.ID)
 	feed.mu.Unlock()
-	m.given[g.ID] = true
 	m.log.Info("a gap was filled from the archive", "collector", g.Collector, "from", g.From, "to", *g.To, "updates", n)
 	return nil
 }

@@ -192,7 +192,7 @@ func (c *collector) pulse(ctx context.Context, f *liveFeed) {
 		until = f.until(*feed)
 	}
 	p := watch.Pulse{Source: f.name, Run: c.began, Until: until.UTC(), Delay: f.delay, Ends: f.ends,
-		Ready: h.Ready, Reason: h.Reason, Filled: f.filled}
+		Ready: h.Ready, Busy: h.Busy, Reason: h.Reason, Filled: f.filled}
 	if err := c.bus.PublishPulse(ctx, p); err != nil {
 		if ctx.Err() == nil {
 			c.log.Error("pulse", "feed", f.name, "err", err)

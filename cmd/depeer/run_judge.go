@@ -33,6 +33,7 @@ type judge struct {
 	fresh    bool                // nothing was known at the start, nor in the log
 	caught   chan struct{}       // closed when the log has been read up to end
 	counts   judgeCounts         // guarded by mu
+	broken   bool                // guarded by mu; something was found and not published: what is known is not to be saved
 
 	until time.Time // guarded by mu; the latest moment of any pulse that lets time pass
 	heard time.Time // guarded by mu; when that was read
@@ -40,10 +41,10 @@ type judge struct {
 
 // judgeCounts is everything that moves in the judge.
 type judgeCounts struct {
-	Messages, Updates, Pulses, Bad     uint64
-	Events, Incidents, Gaps, Repeated  uint64
-	Saves, SaveErrors                  uint64
-	SaveSeconds, SaveBytes, SaveCaught float64
+	Messages, Updates, Pulses, Bad    uint64
+	Events, Incidents, Gaps, Repeated uint64
+	Saves, SaveErrors                 uint64
+	SaveSeconds, SaveBytes            float64
 }
 
 const stateDetector = "detector"
@@ -65,7 +66,9 @@ func (j *judge) load(ctx context.Context) error {
 	r, notes, err := j.bus.LoadState(ctx, stateDetector)
 	switch {
 	case errors.Is(err, bus.ErrNoState):
-		j.log.Info("nothing is known yet: the log is read from its beginning", "messages", where.Last+1-where.First)
+		if n := where.Last + 1 - where.First; n > 0 {
+			j.log.Info("nothing was saved: the log is read from its beginning", "messages", n)
+		}
 	case err != nil:
 		return err
 	default:
@@ -113,7 +116,9 @@ func (j *judge) catchUp() {
 	j.known = nil
 	j.intake.Detector().Rewatch(j.list, j.rule)
 	close(j.caught)
-	j.log.Info("up to date", "sequence", j.sequence, "judged", j.intake.Now())
+	if j.sequence > 0 {
+		j.log.Info("all that was heard before is judged", "messages", j.sequence, "up_to", j.intake.Now())
+	}
 }
 
 // run judges until ctx ends.
@@ -132,12 +137,15 @@ func (j *judge) handle(ctx context.Context, m bus.Message) error {
 		j.counts.Bad++
 		j.log.Warn("a message of the log cannot be read", "err", err)
 	}
-	err := j.publish(ctx, m.Sequence)
+	if err := j.publish(ctx, m.Sequence); err != nil {
+		j.broken = true
+		return err
+	}
 	j.sequence = m.Sequence
 	if m.Sequence >= j.end {
 		j.catchUp()
 	}
-	return err
+	return nil
 }
 
 func (j *judge) read(m bus.Message) error {
@@ -218,7 +226,7 @@ func (j *judge) save(ctx context.Context) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.known != nil || j.sequence == j.saved {
+	if j.known != nil || j.sequence == j.saved || j.broken {
 		return nil
 	}
 	// What was concluded must not be forgotten while the premises are: first it is acknowledged.

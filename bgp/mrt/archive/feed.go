@@ -22,6 +22,7 @@ type Feed struct {
 	counts  map[string]float64 // guarded by mu
 	skipped mrt.Counts         // guarded by mu
 	ready   bool               // guarded by mu
+	busy    bool               // guarded by mu
 	reason  string             // guarded by mu
 	since   time.Time          // guarded by mu
 }
@@ -213,20 +214,23 @@ func (s *shown) up() bool {
 
 // judge sets whether the feed is ready. It is called with mu held.
 func (f *Feed) judge() {
-	ready, reason := true, ""
+	ready, busy, reason := true, true, ""
 	for _, s := range f.shown {
-		if !s.up() {
+		if s.up() {
+			continue
+		}
+		busy = busy && s.reason == "" && (s.state == "starting" || s.state == "seeding" || s.state == "catching up")
+		if ready {
 			ready, reason = false, s.name+" is "+s.state
 			if s.reason != "" {
 				reason += ": " + s.reason
 			}
-			break
 		}
 	}
 	if ready != f.ready || f.since.IsZero() {
 		f.since = f.now()
 	}
-	f.ready, f.reason = ready, reason
+	f.ready, f.busy, f.reason = ready, busy && !ready, reason
 }
 
 func (f *Feed) stopped() {
@@ -235,5 +239,5 @@ func (f *Feed) stopped() {
 	if f.ready {
 		f.since = f.now()
 	}
-	f.ready, f.reason = false, "stopped"
+	f.ready, f.busy, f.reason = false, false, "stopped"
 }

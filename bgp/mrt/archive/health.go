@@ -43,7 +43,7 @@ func (f *Feed) add(s mrt.Stats) {
 func (f *Feed) Health(now time.Time) bgp.Health {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := bgp.Health{Ready: f.ready, Reason: f.reason, Since: f.since}
+	h := bgp.Health{Ready: f.ready, Busy: f.busy, Reason: f.reason, Since: f.since}
 	behind := make([]bgp.Count, 0, len(f.shown))
 	peers := make([]bgp.Count, 0, len(f.shown))
 	for _, s := range f.shown {
