@@ -121,3 +121,34 @@ func must(t *testing.T, errs ...error) {
 		t.Fatal(err)
 	}
 }
+
+// A process killed while it saved leaves pieces that nothing refers to.
+func TestHalfSavedStateIsSwept(t *testing.T) {
+	cfg := config(t)
+	cfg.Embedded.Listen = "127.0.0.1:0"
+	b, ctx := open(t, cfg), context.Background()
+	must(t, b.SaveState(ctx, "detector", nil, func(w io.Writer) error { _, err := io.WriteString(w, "whole"); return err }))
+	_, js := connect(t, "nats://"+b.Addr())
+	if _, err := js.Publish(ctx, "$O.depeer-state.C.killed", make([]byte, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	size := func() uint64 {
+		s, err := js.Stream(ctx, "OBJ_depeer-state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().State.Bytes
+	}
+	before := size()
+	r, _, err := b.LoadState(ctx, "detector")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "whole" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if after := size(); after+100_000 > before {
+		t.Errorf("%d octets before, %d after", before, after)
+	}
+}

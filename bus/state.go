@@ -43,6 +43,11 @@ func (b *Bus) LoadState(ctx context.Context, name string) (io.ReadCloser, map[st
 	if err != nil {
 		return nil, nil, err
 	}
+	if b.embedded != nil { // nobody else is writing there
+		if err := b.sweep(ctx, store); err != nil {
+			b.log.Warn("what a killed process had half saved stays", "err", err)
+		}
+	}
 	object, err := store.Get(ctx, name)
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, nil, ErrNoState
@@ -56,6 +61,33 @@ func (b *Bus) LoadState(ctx context.Context, name string) (io.ReadCloser, map[st
 		return nil, nil, fmt.Errorf("load %s: %w", name, err)
 	}
 	return object, info.Metadata, nil
+}
+
+// sweep drops the pieces of objects that were never finished: who wrote them was
+// killed, and nothing refers to them.
+func (b *Bus) sweep(ctx context.Context, store jetstream.ObjectStore) error {
+	const pieces = "$O." + stateBucket + ".C."
+	stream, err := b.js.Stream(ctx, "OBJ_"+stateBucket)
+	if err != nil {
+		return err
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(pieces+">"))
+	if err != nil {
+		return err
+	}
+	list, err := store.List(ctx)
+	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return err
+	}
+	for _, object := range list {
+		delete(info.State.Subjects, pieces+object.NUID)
+	}
+	for subject := range info.State.Subjects {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bus) state(ctx context.Context) (jetstream.ObjectStore, error) {

@@ -45,6 +45,17 @@ func newStudio(t *testing.T, feeds ...*liveFeed) *studio {
 	return s
 }
 
+// settled is a studio whose peers have all sent their tables, an hour ago.
+func settled(t *testing.T, feeds ...*liveFeed) *studio {
+	t.Helper()
+	s := newStudio(t, feeds...)
+	s.after(time.Second)
+	for _, f := range feeds {
+		s.table(f, one, two)
+	}
+	return s.after(time.Hour).wants()
+}
+
 func liveFeedOf(name, ends string, peers int) *liveFeed {
 	f := &liveFeed{name: name, ends: ends}
 	for i := range peers {
@@ -152,11 +163,7 @@ func TestIntake(t *testing.T) {
 	}{
 		{"a second is judged when every feed has told all of it", func(t *testing.T) {
 			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 4)
-			s := newStudio(t, a, b)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.table(b, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a, b)
 			s.withdraw(a, one, two)
 			s.withdraw(b, one, two)
 			s.at = s.at.Add(3 * time.Second)
@@ -168,10 +175,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"depeer was not running: nobody withdrew anything, and what did not come back is told", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 4)
-			s := newStudio(t, a)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a)
 			s.at, a.run = s.at.Add(10*time.Minute), s.at.Add(10*time.Minute)
 			s.after(2 * time.Second)
 			s.table(a, one)
@@ -196,10 +200,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"killed between the withdrawal and its judgement: all of it is told", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 4)
-			s := newStudio(t, a)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a)
 			s.withdraw(a, one, two)
 			s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at.Add(500 * time.Millisecond), Ends: a.ends, Ready: true}})
 			a.run = s.at.Add(700 * time.Millisecond)
@@ -220,10 +221,7 @@ func TestIntake(t *testing.T) {
 		{"what is left of a hoster is not dark while nobody is there to see it", func(t *testing.T) {
 			for _, pause := range []time.Duration{0, 400 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond} {
 				a := liveFeedOf("speaker", "peer-down", 3)
-				s := newStudio(t, a)
-				s.after(time.Second)
-				s.table(a, one, two)
-				s.after(time.Hour).wants()
+				s := settled(t, a)
 				s.withdraw(a, two)
 				s.after(3 * time.Second).wants("01:00:02 route.withdrawn example")
 				s.write(post{pulse: &Pulse{Source: a.name, Run: a.run, Until: s.at.Add(50 * time.Millisecond), Ends: a.ends, Ready: true}})
@@ -241,10 +239,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"the sessions are reset one after the other, and none brings the prefix back", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 6)
-			s := newStudio(t, a)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a)
 			for i := range a.peers {
 				alone := *a
 				alone.peers = a.peers[i : i+1]
@@ -268,11 +263,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"a feed is lost: one event, and its routes stand", func(t *testing.T) {
 			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 40)
-			s := newStudio(t, a, b)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.table(b, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a, b)
 			b.broken = "connection lost"
 			s.tell(b, bgp.Unheard, func(u *bgp.Update, _ int) { u.Cause.Text = "connection lost" })
 			s.after(2 * time.Minute).wants("01:01:02 feed.lost rislive")
@@ -282,11 +273,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"the process of a feed is gone: the others are judged on", func(t *testing.T) {
 			a, b := liveFeedOf("speaker", "peer-down", 4), liveFeedOf("rislive", "unheard", 4)
-			s := newStudio(t, a, b)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.table(b, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a, b)
 			b.dead = true
 			s.after(10 * time.Second)
 			s.withdraw(a, one, two)
@@ -297,10 +284,7 @@ func TestIntake(t *testing.T) {
 		}},
 		{"all feeds are gone, and time passes", func(t *testing.T) {
 			a := liveFeedOf("speaker", "peer-down", 4)
-			s := newStudio(t, a)
-			s.after(time.Second)
-			s.table(a, one, two)
-			s.after(time.Hour).wants()
+			s := settled(t, a)
 			a.dead = true
 			tick := func(d time.Duration) {
 				for end := s.at.Add(d); s.at.Before(end); {

@@ -18,7 +18,7 @@ import (
 )
 
 // here runs the program within the test, with what a file may not say.
-func (r *running) here(change func(*Config)) *monitor {
+func (r *running) here(change func(*Config), roles ...string) *monitor {
 	r.t.Helper()
 	file := filepath.Join(r.dir, "depeer.yaml")
 	cfg, err := LoadConfig(file)
@@ -29,7 +29,10 @@ func (r *running) here(change func(*Config)) *monitor {
 	if change != nil {
 		change(cfg)
 	}
-	m := &monitor{cfg: cfg, file: file, roles: allRoles, began: time.Now().UTC(), out: &r.log}
+	if len(roles) == 0 {
+		roles = allRoles
+	}
+	m := &monitor{cfg: cfg, file: file, roles: roles, began: time.Now().UTC(), out: &r.log}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.ended = make(chan error, 1)
 	go func() { r.ended <- m.run(ctx) }()
@@ -52,9 +55,17 @@ func (r *running) gaps() (out []watch.Gap) {
 }
 
 // RIS Live breaks off; the hole is written down, filled from the archive, and what
-// happened in it is told.
+// happened in it is told, by one process or by one that hears and one that judges.
 func TestRunFillsAGap(t *testing.T) {
-	t.Parallel()
+	for name, split := range map[string]bool{"one process": false, "two processes": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fillsAGap(t, split)
+		})
+	}
+}
+
+func fillsAGap(t *testing.T, split bool) {
 	live, peers := newRISLive(t, 4)
 	m := newRISMirror(t)
 	recorded := archivePeers("rrc21", 4)
@@ -71,9 +82,24 @@ func TestRunFillsAGap(t *testing.T) {
 	r := newBare(t)
 	r.sources = fmt.Sprintf("  - {type: rislive, url: %q, backoff_min: 100ms, backoff_max: 1s}\n  - {type: mrt, archive: ris, collectors: [rrc00], url: %q, seed: false}", live.URL(), m.url)
 	r.more = "policy: {settle: 1s, hold: 2s}"
-	r.configure(r.text())
-	r.here(func(c *Config) { c.Run.Fill = time.Second })
-	r.awaitRISLive(live)
+	filling := func(c *Config) { c.Run.Fill = time.Second }
+	hears := r // the process that hears and fills
+	if split {
+		n := newNATS(t, r.nats)
+		r.over(n, "")
+		hears = newBare(t)
+		hears.nats, hears.sources, hears.more = r.nats, r.sources, r.more
+		hears.over(n, "")
+		r.configure(r.text())
+		hears.configure(hears.text())
+		r.await("NATS is up", func() bool { return dials(n.addr) })
+		r.here(nil, roleDetect, roleWeb)
+		hears.here(filling, roleCollect, roleWeb)
+	} else {
+		r.configure(r.text())
+		r.here(filling)
+	}
+	hears.awaitRISLive(live)
 	for i, p := range peers {
 		p.announce(was.Add(time.Duration(i)*time.Second), upstreamOf(i), mccolo1, mccolo2)
 	}
@@ -98,14 +124,14 @@ func TestRunFillsAGap(t *testing.T) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
 	live.Refuse(0, 0)
-	r.awaitRISLive(live, mccolo1.String())
+	hears.awaitRISLive(live, mccolo1.String())
 	for _, p := range peers {
 		p.alive(was.Add(12 * time.Minute))
 	}
 	r.await("all peers are back", func() bool { return r.hoster().Eligible == 4 })
 	r.cutOffWithin("rislive", was)
 	r.await("the gap is filled", func() bool { g := r.gaps(); return len(g) == 1 && g[0].Filled != nil && g[0].To != nil })
-	r.wantMetric(`depeer_source_updates_total{source="backfill"}`, is(8))
+	hears.wantMetric(`depeer_source_updates_total{source="backfill"}`, is(8))
 	r.wantMetric(`depeer_gap_revisions_total`, least(3))
 	restored := 0
 	for _, e := range r.events(func(got []watch.Event) bool { return slices.ContainsFunc(got, ours(watch.FeedRestored)) }) {
@@ -116,8 +142,11 @@ func TestRunFillsAGap(t *testing.T) {
 	if restored != 1 {
 		t.Errorf("feed.restored: %d times", restored)
 	}
+	if split {
+		hears.end()
+	}
 	r.end()
-	if !strings.Contains(r.log.String(), "a gap was filled from the archive") {
+	if !strings.Contains(hears.log.String(), "a gap was filled from the archive") {
 		t.Error("the log does not say that the gap was filled")
 	}
 }

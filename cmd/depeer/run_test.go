@@ -340,21 +340,3 @@ func TestRunKilledWhileTheHosterIsCutOff(t *testing.T) {
 		t.Errorf("it took %s to stop", took)
 	}
 }
-
-// From a withdrawal on a session to the confirmed event on NATS.
-func TestRunTellsWithinASecond(t *testing.T) {
-	r := newRunning(t, 3, "").start()
-	var all []*bgptest.Session
-	for i := 1; i <= 3; i++ {
-		all = append(all, r.connect(i, []uint32{6939, 3549}[i%2], mccolo1, mccolo2))
-	}
-	r.await("all three are heard", func() bool { h := r.hoster(); return h.Prefixes == 2 && h.Eligible == 3 && h.Visibility == 1 })
-	for _, s := range all {
-		if err := s.Withdraw(mccolo1, mccolo2); err != nil {
-			t.Fatal(err)
-		}
-	}
-	began := time.Now()
-	r.events(untilKind(watch.HosterDark))
-	t.Logf("told after %s", time.Since(began))
-}
