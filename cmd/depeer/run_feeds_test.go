@@ -230,8 +230,9 @@ func bmpTable(t *testing.T, router *bgptest.BMPRouter, peers []bgptest.BMPPeer, 
 	}
 }
 
-func TestRunHearsBMP(t *testing.T) {
-	t.Parallel()
+// hearsBMP is a depeer that hears so many peers of a router, each with its table.
+func hearsBMP(t *testing.T, n int) (*running, *bgptest.BMPRouter, []bgptest.BMPPeer) {
+	t.Helper()
 	r := newBare(t)
 	station := freePort(t)
 	r.sources = fmt.Sprintf("  - {type: bmp, listen: [%q]}", station)
@@ -241,10 +242,16 @@ func TestRunHearsBMP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer router.Close()
-	peers := bmpPeers(4)
+	t.Cleanup(func() { router.Close() })
+	peers := bmpPeers(n)
 	bmpTable(t, router, peers, mccolo1, mccolo2)
-	r.awaitTables(4, 2)
+	r.awaitTables(n, 2)
+	return r, router, peers
+}
+
+func TestRunHearsBMP(t *testing.T) {
+	t.Parallel()
+	r, router, peers := hearsBMP(t, 4)
 	for _, p := range peers {
 		if err := router.Update(p, bgptest.UpdateMessage{Withdraw: nlri([]netip.Prefix{mccolo1, mccolo2})}); err != nil {
 			t.Fatal(err)
@@ -257,19 +264,7 @@ func TestRunHearsBMP(t *testing.T) {
 // A collector whose fifty sessions are reset and come back says nothing of a hoster.
 func TestRunFiftySessionsReset(t *testing.T) {
 	t.Parallel()
-	r := newBare(t)
-	station := freePort(t)
-	r.sources = fmt.Sprintf("  - {type: bmp, listen: [%q]}", station)
-	r.configure(r.text())
-	r.start()
-	router, err := bgptest.DialBMP(t.Context(), station, "edge1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer router.Close()
-	peers := bmpPeers(50)
-	bmpTable(t, router, peers, mccolo1, mccolo2)
-	r.awaitTables(50, 2)
+	r, router, peers := hearsBMP(t, 50)
 	for _, p := range peers {
 		if err := router.Down(p, 1, bgptest.AppendBMPNotification(nil, 6, 4, nil)); err != nil {
 			t.Fatal(err)
