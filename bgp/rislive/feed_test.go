@@ -135,6 +135,8 @@ func TestSlowConsumer(t *testing.T) {
 	gate := make(chan struct{})
 	r := run(t, s, cfg, wire.NewShared(everything), gate)
 	r.subscribed("||||||true|false")
+	// Its answer would wait in the queue too, and be dropped with the messages.
+	until(t, r.ctx, "the answer to the subscription", func() bool { return r.feed.counts.get("control", "ris_subscribe_ok") >= 1 })
 	base := time.Now().Add(-time.Minute).Truncate(time.Second)
 	at := func(i int, p netip.Addr) bgptest.RISMessage {
 		m := withdraw(p, "10.0.0.0/8")
