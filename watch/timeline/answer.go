@@ -1,0 +1,99 @@
+package timeline
+
+import (
+	"net/netip"
+	"time"
+
+	"depeer/bgp"
+	"depeer/watch"
+)
+
+// Asking is what a question is about: one of Hoster, Prefix, ASN, Upstream and Addr, a
+// period, and what was believed when.
+type Asking struct {
+	Hoster   string
+	Prefix   netip.Prefix
+	ASN      uint32     // what it originates or carries
+	Addr     netip.Addr // its longest prefix at the end of the period
+	From, To time.Time
+	Believed time.Time // zero: all that is known
+}
+
+// Route is what one peer said of one prefix at a moment.
+type Route struct {
+	Peer     bgp.Peer     `json:"peer"`
+	Prefix   netip.Prefix `json:"prefix"`
+	PathID   uint32       `json:"path_id,omitempty"`
+	Path     bgp.Path     `json:"path"`
+	Origin   uint32       `json:"origin,omitempty"`   // 0 where the path ends in a set
+	Upstream uint32       `json:"upstream,omitempty"` // the AS left of the origin; 0 where there is none
+	Since    time.Time    `json:"since"`
+	Known    bool         `json:"known"`            // the peer was heard at that moment; otherwise this is its last word
+	Reason   string       `json:"reason,omitempty"` // why it is not known
+}
+
+// Interval is a time in which a prefix was held the same way by so many peers.
+type Interval struct {
+	Prefix   netip.Prefix `json:"prefix"`
+	Origin   uint32       `json:"origin"`
+	Upstream uint32       `json:"upstream"`
+	Path     bgp.Path     `json:"path,omitempty"` // where intervals of paths were asked for
+	Peer     *bgp.Peer    `json:"peer,omitempty"` // likewise
+	From     time.Time    `json:"from"`
+	To       *time.Time   `json:"to"`              // null: still so at the end of the period
+	Open     bool         `json:"open,omitempty"`  // it was so before the period began
+	Peers    int          `json:"peers,omitempty"` // most peers at a time
+}
+
+// Point is one step of a series: from At on it is so, until the next.
+type Point struct {
+	At       time.Time `json:"at"`
+	Value    float64   `json:"value"`    // part of one
+	Eligible int       `json:"eligible"` // peers (visibility) or (prefix, peer) pairs (share) that could have seen it; 0: nobody was there to see
+}
+
+// Lane is the course of one thing: the visibility of an address family, the share of an
+// upstream, the share of an origin.
+type Lane struct {
+	Family int      `json:"family"`        // 4 or 6
+	ASN    uint32   `json:"asn,omitempty"` // upstream or origin
+	Name   string   `json:"name,omitempty"`
+	Role   string   `json:"role,omitempty"` // of an origin: "own", "allowed", "other"
+	Points []Point  `json:"points"`         // in order; the first is at the beginning of the period
+	Peak   float64  `json:"peak"`
+	Events []string `json:"events,omitempty"` // ids of the events about it
+}
+
+// Sight is a C&C server that was seen.
+type Sight struct {
+	At     time.Time    `json:"at"`
+	Until  time.Time    `json:"until,omitzero"` // last seen, where it was seen again
+	Family string       `json:"family"`
+	Addr   netip.Addr   `json:"addr"`
+	Prefix netip.Prefix `json:"prefix,omitzero"`
+	ASN    uint32       `json:"asn,omitempty"`
+	Source string       `json:"source"`
+	ID     string       `json:"id"`
+}
+
+// Timeline is the story of a hoster, a prefix or an AS between two moments: what is drawn,
+// and what the API gives.
+type Timeline struct {
+	Title      string           `json:"title"`   // "McColo Corp.", "208.66.192.0/22"
+	Subject    string           `json:"subject"` // as it was asked for: "mccolo", "208.66.192.0/22", "AS26780"
+	Hoster     string           `json:"hoster,omitempty"`
+	From       time.Time        `json:"from"`
+	To         time.Time        `json:"to"`
+	Believed   time.Time        `json:"believed,omitzero"`
+	Prefixes   []PrefixInfo     `json:"prefixes"`
+	Visibility []Lane           `json:"visibility"` // one per family
+	Upstreams  []Lane           `json:"upstreams"`  // largest peak first
+	Origins    []Lane           `json:"origins"`
+	Intervals  []Interval       `json:"intervals"` // by prefix, origin, upstream
+	Events     []watch.Event    `json:"events"`
+	Incidents  []watch.Incident `json:"incidents"` // latest revisions
+	Sightings  []Sight          `json:"sightings"`
+	Gaps       []watch.Gap      `json:"gaps"`             // that touch the period: what was so there is not known
+	Missing    []string         `json:"missing"`          // what could not be seen, in sentences
+	Longest    netip.Prefix     `json:"longest,omitzero"` // Asking.Addr: the prefix that was found
+}
