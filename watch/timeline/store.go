@@ -56,7 +56,7 @@ type RecordQuery struct {
 	Prefix   netip.Prefix // concerned: equal to, covering or covered by it
 	From, To time.Time    // At (or, of what lasts, any part) within; zero: no bound
 	Believed time.Time    // recorded by then
-	Latest   bool         // of each (Kind, ID) only the last revision
+	Latest   bool         // of each (Kind, ID) only the last revision that had been recorded by then, if that one satisfies the rest
 	Newest   bool         // newest first; otherwise oldest first
 	Limit    int          // 0: all
 	After    string       // behind this cursor, which Reader.Records gave
