@@ -52,6 +52,7 @@ type Message struct {
 	Thread   []string        // for receivers with threads: earlier revisions are replies
 
 	Before Receipt // what the receiver answered to the last message under Key; empty: none
+	Unsure bool    // this very message may have arrived already: whoever sent it died before he could note it. Look before making a second one
 }
 
 // Fact is one line of a table.
