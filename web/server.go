@@ -12,72 +12,17 @@ import (
 	"strings"
 	"time"
 
-	"depeer/watch"
+	"github.com/danielgtaylor/huma/v2"
+
+	"depeer/web/access"
 )
-
-// Monitor answers what is asked. Its methods are called from many goroutines.
-type Monitor interface {
-	Status() Status
-	Explain(hosterOrPrefix string) ([]watch.Explanation, error)
-	Gaps(from, to time.Time) []watch.Gap
-}
-
-// Status is everything the board shows, at one moment.
-type Status struct {
-	Version   string           `json:"version"`
-	Started   time.Time        `json:"started"`
-	Now       time.Time        `json:"now"`    // of the answer
-	Judged    time.Time        `json:"judged"` // all that was told before this has been judged
-	Ready     bool             `json:"ready"`
-	Reasons   []string         `json:"reasons"` // why it is not
-	Hosters   []watch.Standing `json:"hosters"`
-	Feeds     []Feed           `json:"feeds"`
-	Peers     []Peer           `json:"peers"`
-	Incidents []watch.Incident `json:"incidents"` // those that are not resolved
-	Gaps      []watch.Gap      `json:"gaps"`      // that are open, or ended within a day
-}
-
-// Feed is one of our eyes.
-type Feed struct {
-	Name       string    `json:"name"`
-	Type       string    `json:"type"`
-	Ready      bool      `json:"ready"`
-	Reason     string    `json:"reason,omitempty"`
-	Since      time.Time `json:"since,omitzero"`
-	Heard      time.Time `json:"heard,omitzero"` // arrival of its last message
-	Lag        float64   `json:"lag_seconds"`    // age of that message on arrival
-	Collectors []string  `json:"collectors"`
-	Peers      int       `json:"peers"`
-	Up         int       `json:"up"`
-	Sessions   []Session `json:"sessions"`
-}
-
-// Session is one connection of a feed.
-type Session struct {
-	Name   string    `json:"name"`
-	State  string    `json:"state"`
-	Up     bool      `json:"up"`
-	Since  time.Time `json:"since,omitzero"`
-	Reason string    `json:"reason,omitempty"`
-}
-
-// Peer is a vantage point as the judgement knows it.
-type Peer struct {
-	Collector string     `json:"collector"`
-	Address   netip.Addr `json:"address"`
-	ASN       uint32     `json:"asn"`
-	State     string     `json:"state"`
-	Since     time.Time  `json:"since,omitzero"`
-	Heard     time.Time  `json:"heard,omitzero"`
-	Cause     string     `json:"cause,omitempty"`
-	Table     [2]bool    `json:"table"` // IPv4, IPv6: its whole table is known
-}
 
 // Deps is what a server needs from its surroundings.
 type Deps struct {
 	Monitor Monitor
 	Metrics http.Handler // of /metrics
 	Logger  *slog.Logger
+	Version string
 }
 
 // Server is the HTTP listener.
@@ -86,6 +31,9 @@ type Server struct {
 	deps     Deps
 	http     *http.Server
 	listener net.Listener
+	api      huma.API
+	scopes   map[string]access.Scope // what each operation needs, by method and path
+	now      func() time.Time
 }
 
 // Listen opens the listener, so that an address that is taken is told at once.
@@ -97,7 +45,7 @@ func Listen(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web.listen: %w", err)
 	}
-	s := &Server{cfg: cfg, deps: deps, listener: l}
+	s := &Server{cfg: cfg, deps: deps, listener: l, scopes: map[string]access.Scope{}, now: time.Now}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -140,20 +88,20 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", s.ready)
 	m.Handle("GET /metrics", s.deps.Metrics)
-	board := func(part func(Status) any) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { answer(w, part(s.deps.Monitor.Status())) }
+	s.api = newAPI(m, s.deps.Version)
+	s.board()
+	document, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("the description of the API: %v", err)) // of types that are fixed when depeer is built
 	}
-	m.HandleFunc("GET /api/v1/status", board(func(x Status) any { return x }))
-	m.HandleFunc("GET /api/v1/hosters", board(func(x Status) any { return x.Hosters }))
-	m.HandleFunc("GET /api/v1/feeds", board(func(x Status) any { return x.Feeds }))
-	m.HandleFunc("GET /api/v1/peers", board(func(x Status) any { return x.Peers }))
-	m.HandleFunc("GET /api/v1/hosters/{id}", s.hoster)
-	m.HandleFunc("GET /api/v1/gaps", s.gaps)
-	m.HandleFunc("GET /api/v1/explain", s.explain)
+	m.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(document)
+	})
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "nothing is served at "+r.URL.Path)
 	})
-	return localOnly(m)
+	return localOnly(slashed(m))
 }
 
 // localOnly refuses requests that a web page of somebody else makes a browser on this machine send: their
@@ -186,69 +134,4 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, r := range x.Reasons {
 		fmt.Fprintln(w, r)
 	}
-}
-
-func (s *Server) hoster(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	for _, h := range s.deps.Monitor.Status().Hosters {
-		if h.Hoster == id {
-			answer(w, h)
-			return
-		}
-	}
-	problem(w, http.StatusNotFound, "no hoster has the id "+id)
-}
-
-func (s *Server) gaps(w http.ResponseWriter, r *http.Request) {
-	var span [2]time.Time
-	for i, name := range []string{"from", "to"} {
-		v := r.URL.Query().Get(name)
-		if v == "" {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339Nano, v)
-		if err != nil {
-			problem(w, http.StatusBadRequest, fmt.Sprintf("%s: %q is no time (want 2008-11-11T21:00:00Z)", name, v))
-			return
-		}
-		span[i] = t
-	}
-	answer(w, s.deps.Monitor.Gaps(span[0], span[1]))
-}
-
-// Explanations is the answer to explain.
-type Explanations struct {
-	Explanations []watch.Explanation `json:"explanations"`
-	Gaps         []watch.Gap         `json:"gaps"` // that touch the last day
-}
-
-func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	hoster, prefix := r.URL.Query().Get("hoster"), r.URL.Query().Get("prefix")
-	if (hoster == "") == (prefix == "") {
-		problem(w, http.StatusBadRequest, "ask for one of hoster and prefix")
-		return
-	}
-	x, err := s.deps.Monitor.Explain(hoster + prefix)
-	if err != nil {
-		problem(w, http.StatusNotFound, err.Error())
-		return
-	}
-	answer(w, Explanations{x, s.deps.Monitor.Gaps(time.Now().Add(-24*time.Hour), time.Time{})})
-}
-
-func answer(w http.ResponseWriter, x any) {
-	body, err := json.MarshalIndent(x, "", "  ")
-	if err != nil {
-		problem(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n'))
-}
-
-// problem is RFC 9457.
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
 }

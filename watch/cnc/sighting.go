@@ -36,7 +36,11 @@ type Sighting struct {
 	Port        uint16     `json:"port,omitempty"`        //
 	Name        string     `json:"name,omitempty"`        // host name, lower case, without the last dot
 	URL         string     `json:"url,omitempty"`         //
-	Resolved    bool       `json:"resolved,omitempty"`    // Addr is our own resolver's answer for Name at At
+	Resolved    bool       `json:"resolved,omitempty"`    // our own resolver asked for Name at At; Addr is one of its answers
+	Answer      string     `json:"answer,omitempty"`      // Resolved: "A", "AAAA"; "NXDOMAIN", "NODATA" where there is no address
+	Answers     int        `json:"answers,omitempty"`     // Resolved: how many addresses the answer had in all
+	TTL         uint32     `json:"ttl,omitempty"`         // Resolved: seconds, the least of the answer's records
+	CNAME       string     `json:"cname,omitempty"`       // Resolved: the last name of the chain, where it is another
 	Online      *bool      `json:"online,omitempty"`      // what the source says of it, null where it does not
 	DualUse     bool       `json:"dual_use,omitempty"`    // it serves many ordinary names too
 	Generated   bool       `json:"generated,omitempty"`   // Name is of the family's generator (DGA)

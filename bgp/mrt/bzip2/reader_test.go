@@ -58,11 +58,11 @@ func ours(stored []byte) ([]byte, error) {
 
 func TestRecordings(t *testing.T) {
 	names := recordings(t)
-	if testing.Short() {
-		names = names[len(names)-8:]
-	}
 	cut := 0
-	for _, name := range names {
+	for i, name := range names {
+		if strings.Contains(name, "updates.20080223.") && i%12 != 0 && os.Getenv("DEPEER_LONG") == "" {
+			continue // of a day's archives, which are alike, some
+		}
 		stored := readFile(t, name)
 		want, wantErr := io.ReadAll(stdbzip2.NewReader(bytes.NewReader(stored)))
 		got, err := ours(stored)
