@@ -23,9 +23,9 @@ import (
 // Peer is one BGP session of one collector: the vantage point of a route.
 // It is comparable and serves as a map key.
 type Peer struct {
-	Collector string     // "rrc00", "route-views2", or the name of our own speaker
-	Addr      netip.Addr // the neighbour's address, unmapped, without a zone
-	ASN       uint32     // the neighbour's AS number
+	Collector string     `json:"collector"` // "rrc00", "route-views2", or the name of our own speaker
+	Addr      netip.Addr `json:"addr"`      // the neighbour's address, unmapped, without a zone
+	ASN       uint32     `json:"asn"`       // the neighbour's AS number
 }
 
 // String gives "rrc00/192.0.2.7 AS64500".

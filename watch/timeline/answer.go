@@ -8,15 +8,15 @@ import (
 	"depeer/watch"
 )
 
-// Asking is what a question is about: one of Hoster, Prefix, ASN, Upstream and Addr, a
-// period, and what was believed when.
+// Asking is what a question is about: one of Hoster, Prefix, ASN and Addr, a period, and
+// what was believed when.
 type Asking struct {
-	Hoster   string
-	Prefix   netip.Prefix
-	ASN      uint32     // what it originates or carries
-	Addr     netip.Addr // its longest prefix at the end of the period
-	From, To time.Time
-	Believed time.Time // zero: all that is known
+	Hoster   string       // id
+	Prefix   netip.Prefix // masked; alone
+	ASN      uint32       // what it originates; where that is nothing, what it carries
+	Addr     netip.Addr   // its longest prefix at the end of the period
+	From, To time.Time    // zero: from the first change on, up to the last one
+	Believed time.Time    // zero: all that is known
 }
 
 // Route is what one peer said of one prefix at a moment.
@@ -26,10 +26,87 @@ type Route struct {
 	PathID   uint32       `json:"path_id,omitempty"`
 	Path     bgp.Path     `json:"path"`
 	Origin   uint32       `json:"origin,omitempty"`   // 0 where the path ends in a set
-	Upstream uint32       `json:"upstream,omitempty"` // the AS left of the origin; 0 where there is none
+	Upstream uint32       `json:"upstream,omitempty"` // the AS left of the hoster, or of the origin; 0 where there is none
 	Since    time.Time    `json:"since"`
 	Known    bool         `json:"known"`            // the peer was heard at that moment; otherwise this is its last word
 	Reason   string       `json:"reason,omitempty"` // why it is not known
+}
+
+// Routes answers "what were the routes at T".
+type Routes struct {
+	At       time.Time    `json:"at"`
+	Believed time.Time    `json:"believed,omitzero"`
+	Longest  netip.Prefix `json:"longest,omitzero"` // Asking.Addr: the prefix that was found
+	Routes   []Route      `json:"routes"`           // by prefix and peer
+	Peers    int          `json:"peers"`            // of all peers those that were heard at that moment
+	Gaps     []watch.Gap  `json:"gaps"`             // that touch the moment
+	Missing  []string     `json:"missing"`          // what could not be seen, in sentences
+}
+
+// Difference answers "what is different at To from what was at From".
+type Difference struct {
+	From     time.Time     `json:"from"`
+	To       time.Time     `json:"to"`
+	Believed time.Time     `json:"believed,omitzero"`
+	Went     []Route       `json:"went"`    // held at From, withdrawn by To; as at From
+	Came     []Route       `json:"came"`    // held at To, and not at From
+	Changed  []RouteChange `json:"changed"` // held at both, along another path
+	Unknown  []Route       `json:"unknown"` // held at From by peers that were not heard at To; their last word
+	Same     int           `json:"same"`    // held at both, along the same path
+	Gaps     []watch.Gap   `json:"gaps"`
+	Missing  []string      `json:"missing"`
+}
+
+// RouteChange is a route that runs along another path.
+type RouteChange struct {
+	Before Route `json:"before"`
+	After  Route `json:"after"`
+}
+
+// Carried answers "what did an upstream carry, gain and drop".
+type Carried struct {
+	ASN      uint32      `json:"asn"`
+	From     time.Time   `json:"from"`
+	To       time.Time   `json:"to"`
+	Believed time.Time   `json:"believed,omitzero"`
+	Prefixes []Carriage  `json:"prefixes"` // by hoster and prefix
+	Through  int         `json:"through"`  // prefixes that it stood in a path of at any place
+	Gaps     []watch.Gap `json:"gaps"`
+	Missing  []string    `json:"missing"`
+}
+
+// Carriage is one prefix that an AS was the upstream of.
+type Carriage struct {
+	Hoster  string       `json:"hoster,omitempty"`
+	Prefix  netip.Prefix `json:"prefix"`
+	Origin  uint32       `json:"origin,omitempty"` // of the last route that it carried
+	Before  int          `json:"before"`           // peers that had the prefix through it at the beginning
+	After   int          `json:"after"`            // and at the end
+	Most    int          `json:"most"`             // and most at a time
+	Gained  *time.Time   `json:"gained"`           // when the first peer had it so, where none did at the beginning
+	Dropped *time.Time   `json:"dropped"`          // when the last one had it so, where none does at the end
+}
+
+// Still answers "by whom is a hoster still routed, and for how long has it been known".
+type Still struct {
+	Hoster     string      `json:"hoster"`
+	Name       string      `json:"name"`
+	At         time.Time   `json:"at"`
+	Routed     bool        `json:"routed"` // by any peer that is heard
+	By         []StillBy   `json:"by"`     // upstreams, largest share first
+	Reported   *time.Time  `json:"reported"`
+	ReportedBy string      `json:"reported_by,omitempty"` // "given", "sighting", or the kind of the first record
+	Days       int         `json:"days"`                  // whole days since Reported
+	Gaps       []watch.Gap `json:"gaps"`                  // open at that moment
+}
+
+// StillBy is one upstream that carries a hoster.
+type StillBy struct {
+	ASN    uint32    `json:"asn"`
+	Family int       `json:"family"`
+	Share  float64   `json:"share"`
+	Peers  int       `json:"peers"`
+	Since  time.Time `json:"since"` // of the oldest of these routes
 }
 
 // Interval is a time in which a prefix was held the same way by so many peers.
@@ -61,6 +138,7 @@ type Lane struct {
 	Role   string   `json:"role,omitempty"` // of an origin: "own", "allowed", "other"
 	Points []Point  `json:"points"`         // in order; the first is at the beginning of the period
 	Peak   float64  `json:"peak"`
+	Peers  int      `json:"peers"`            // most peers at a time
 	Events []string `json:"events,omitempty"` // ids of the events about it
 }
 

@@ -64,10 +64,11 @@ type RecordQuery struct {
 
 // PrefixInfo is one prefix that the store knows.
 type PrefixInfo struct {
-	Prefix      netip.Prefix
-	Hosters     []string
-	First, Last time.Time // its first and its last change
-	Changes     uint64
+	Prefix  netip.Prefix `json:"prefix"`
+	Hosters []string     `json:"hosters"` // ids, in order
+	First   time.Time    `json:"first"`   // its first change,
+	Last    time.Time    `json:"last"`    // and its last one
+	Changes uint64       `json:"changes"`
 }
 
 // Reader answers. Its methods may be called from many goroutines, also while another
