@@ -40,16 +40,16 @@ type Message struct {
 	Title   string   // one line: who, what
 	Text    string   // one to three sentences that can be read aloud; plain text
 	Facts   []Fact   // in order of importance, at most 10
-	Changes []string // what is new since the last message, a line each
+	Changes []string // what is new since the last message, a line each, at most 10
 	Next    string   // what to do next, one sentence
 	Link    string   // page of the incident; "" where there is no board
 	Mention []string // in the receiver's own syntax, from the subscription
 
 	Picture  *Picture        // of the timeline; nil where there is none
-	Incident *watch.Incident // nil for a digest
+	Incident *watch.Incident // nil for a digest, a test, and where one of our own eyes was lost; of several, the worst
 	Hoster   string          // its name on screen
 	Events   []watch.Event   // of the incident, oldest first, at most 50
-	Thread   []string        // for receivers with threads: earlier revisions are replies
+	Thread   []string        // what each revision since the last message said, "21:31:50 McColo Corp. is dark: ...", oldest first, at most 50: receivers with threads reply with them
 
 	Before Receipt // what the receiver answered to the last message under Key; empty: none
 	Unsure bool    // this very message may have arrived already: whoever sent it died before he could note it. Look before making a second one
