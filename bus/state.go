@@ -105,8 +105,9 @@ func (b *Bus) state(ctx context.Context) (jetstream.ObjectStore, error) {
 
 // Position is where a stream stands.
 type Position struct {
-	First, Last uint64 // sequence numbers of the oldest and the newest message; Last is First-1 where it is empty
-	At          time.Time
+	First, Last uint64    // sequence numbers of the oldest and the newest message; Last is First-1 where it is empty
+	At          time.Time // of the newest message
+	Made        time.Time // when the stream was made: numbers of another one mean other messages
 }
 
 // Position asks where a stream stands.
@@ -115,11 +116,12 @@ func (b *Bus) Position(ctx context.Context, stream Stream) (Position, error) {
 	if err != nil {
 		return Position{}, fmt.Errorf("stream %s: %w", stream, b.orClosed(err))
 	}
-	x := s.CachedInfo().State
+	info := s.CachedInfo()
+	x := info.State
 	if x.Msgs == 0 {
 		x.FirstSeq = x.LastSeq + 1 // an empty stream says 0
 	}
-	return Position{First: x.FirstSeq, Last: x.LastSeq, At: x.LastTime}, nil
+	return Position{First: x.FirstSeq, Last: x.LastSeq, At: x.LastTime, Made: info.Created.UTC()}, nil
 }
 
 // IDs lists the ids of the messages that a stream stored since a moment.

@@ -28,6 +28,13 @@ type Intake struct {
 	newest  int64              // the latest Until of any live pulse, Unix nanoseconds
 	late    uint64             // updates of seconds that were over
 	events  []Event
+	other   Listener `snapshot:"-"` // see Divert
+}
+
+// Listener is told what feeds tell in the order in which a detector is, and the time.
+type Listener interface {
+	Observe(u bgp.Update)
+	Advance(now time.Time)
 }
 
 // pulseLost is how far a feed's pulses may be behind the newest one.
@@ -40,6 +47,12 @@ func NewIntake(d *Detector) *Intake {
 
 // Detector gives the detector, to be asked and not to be fed.
 func (i *Intake) Detector() *Detector { return i.d }
+
+// Divert lets l hear what the feeds tell, in place of the detector, which learns of
+// sessions and tables alone and not of a single route: whoever remembers routes needs
+// the order of an intake, and who speaks for which peer, and no judgement. It is not
+// saved.
+func (i *Intake) Divert(l Listener) { i.other = l }
 
 // Late counts the updates that came after their second had been judged.
 func (i *Intake) Late() uint64 { return i.late }
@@ -164,7 +177,11 @@ func (i *Intake) pass() {
 	}
 	i.clock = clock
 	i.release()
-	i.events = append(i.events, i.d.Advance(time.Unix(0, clock).UTC())...)
+	now := time.Unix(0, clock).UTC()
+	if i.other != nil {
+		i.other.Advance(now)
+	}
+	i.events = append(i.events, i.d.Advance(now)...)
 }
 
 // release hands over what belongs to the seconds that are over.
@@ -183,6 +200,12 @@ func (i *Intake) release() {
 }
 
 func (i *Intake) observe(u bgp.Update) {
+	if i.other != nil {
+		i.other.Observe(u)
+		if u.Prefix.IsValid() {
+			return
+		}
+	}
 	i.events = append(i.events, i.d.Observe(u)...)
 }
 

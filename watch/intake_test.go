@@ -393,3 +393,60 @@ func TestIntakeReadsTheLogAgain(t *testing.T) {
 		t.Errorf("read again it says\n  %s\nand said\n  %s", strings.Join(said, "\n  "), strings.Join(s.said, "\n  "))
 	}
 }
+
+// told writes down what it is told.
+type told struct {
+	updates []bgp.Update
+	times   []time.Time
+}
+
+func (t *told) Observe(u bgp.Update)  { t.updates = append(t.updates, u) }
+func (t *told) Advance(now time.Time) { t.times = append(t.times, now) }
+
+// Whoever remembers routes hears them second by second, from the feed that speaks for
+// the peer, and the detector behind the intake holds none.
+func TestDivert(t *testing.T) {
+	start := time.Date(2008, 11, 11, 21, 0, 0, 0, time.UTC)
+	peer := bgp.Peer{Collector: "rrc00", Addr: netip.MustParseAddr("192.0.2.1"), ASN: 64500}
+	q := netip.MustParsePrefix("208.66.192.0/22")
+	say := func(second int, k bgp.Kind) bgp.Update {
+		u := bgp.Update{At: start.Add(time.Duration(second) * time.Second), Peer: peer, Kind: k}
+		if k == bgp.Announce {
+			u.Prefix, u.Path = q, bgp.PathOf(64500, 6939, 26780)
+		}
+		return u
+	}
+	i := NewIntake(NewDetector(Watchlist{Hosters: []Hoster{{ID: "mccolo", ASNs: []uint32{26780}}}}, DefaultPolicy()))
+	var l told
+	i.Divert(&l)
+	pulse := func(source string, second int) {
+		i.Pulse(Pulse{Source: source, Run: start, Until: start.Add(time.Duration(second) * time.Second), Ready: true})
+	}
+	pulse("a", 0)
+	pulse("b", 0)
+	i.Updates("a", []bgp.Update{say(1, bgp.PeerUp), say(3, bgp.Announce)})
+	i.Updates("b", []bgp.Update{say(2, bgp.Announce), say(2, bgp.PeerDown)}) // b does not speak for the peer
+	pulse("a", 10)
+	if len(l.updates) != 0 {
+		t.Fatalf("told before both feeds had told the second: %v", l.updates)
+	}
+	pulse("b", 10)
+	var kinds []bgp.Kind
+	for _, u := range l.updates {
+		kinds = append(kinds, u.Kind)
+	}
+	if want := []bgp.Kind{bgp.PeerUp, bgp.Announce, bgp.Announce}; !slices.Equal(kinds, want) || l.updates[1].At.After(l.updates[2].At) {
+		t.Errorf("told %v, want %v in order of time", l.updates, want)
+	}
+	if n := len(l.times); n == 0 || !l.times[n-1].Equal(start.Add(10*time.Second)) {
+		t.Errorf("the time was told as %v", l.times)
+	}
+	pulse("a", 11)
+	pulse("b", 11)
+	if p := i.Detector().Peers(); len(p) != 1 || p[0].State == "unknown" {
+		t.Errorf("the session is known as %+v", p)
+	}
+	if x := i.Detector().Explain(q); len(x) != 0 {
+		t.Errorf("the detector holds the route: %+v", x)
+	}
+}
