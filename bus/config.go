@@ -59,11 +59,12 @@ type TLS struct {
 
 // Streams bounds each stream.
 type Streams struct {
-	Routes    Limits `yaml:"routes"`
-	Events    Limits `yaml:"events"`
-	Incidents Limits `yaml:"incidents"`
-	Sightings Limits `yaml:"sightings"`
-	Gaps      Limits `yaml:"gaps"`
+	Routes     Limits `yaml:"routes"`
+	Events     Limits `yaml:"events"`
+	Incidents  Limits `yaml:"incidents"`
+	Sightings  Limits `yaml:"sightings"`
+	Gaps       Limits `yaml:"gaps"`
+	Deliveries Limits `yaml:"deliveries"`
 }
 
 // Limits bounds one stream.
@@ -144,11 +145,12 @@ func DefaultConfig() Config {
 	concluded := Limits{MaxAge: 365 * 24 * time.Hour, MaxBytes: 256 << 20, Duplicates: 24 * time.Hour, Discard: DiscardOld}
 	return Config{
 		Streams: Streams{
-			Routes:    Limits{MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Duplicates: 2 * time.Minute, Discard: DiscardOld},
-			Events:    concluded,
-			Incidents: concluded,
-			Sightings: concluded,
-			Gaps:      concluded,
+			Routes:     Limits{MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Duplicates: 2 * time.Minute, Discard: DiscardOld},
+			Events:     concluded,
+			Incidents:  concluded,
+			Sightings:  concluded,
+			Gaps:       concluded,
+			Deliveries: concluded,
 		},
 		Pending:  4096,
 		Timeout:  5 * time.Second,

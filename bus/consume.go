@@ -21,6 +21,7 @@ type Message struct {
 	Subject  string // of NATS
 	Sequence uint64 // in its stream
 	Delivery uint64 // 1, and more when it was delivered before
+	Pending  uint64 // messages that wait behind it for the same consumer
 	ID       string // ce-id
 	Source   string // ce-source
 	Type     string // ce-type
@@ -245,7 +246,7 @@ func messageOf(msg jetstream.Msg) (Message, error) {
 	}
 	h := msg.Headers()
 	m := Message{
-		Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Delivery: meta.NumDelivered,
+		Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Delivery: meta.NumDelivered, Pending: meta.NumPending,
 		ID: attribute(h, headerID), Source: attribute(h, headerSource), Type: attribute(h, headerType), About: attribute(h, headerSubject),
 		Feed: attribute(h, headerFeed), At: meta.Timestamp, Body: msg.Data(),
 	}

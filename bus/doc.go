@@ -10,6 +10,7 @@
 //	depeer.gap.<collector>                            DEPEER_GAPS        each revision of a watch.Gap: a hole in what was seen
 //	depeer.incident.<hoster>                          DEPEER_INCIDENTS   each revision of a watch.Incident
 //	depeer.sighting.<source>                          DEPEER_SIGHTINGS   a sighting
+//	depeer.delivery.<receiver>                        DEPEER_DELIVERIES  who was told what, when, and why not
 //
 // Every message is a CloudEvent 1.0 in binary mode (ce-* headers, a JSON body).
 // Its Nats-Msg-Id is its ce-id, which depends on nothing but the content: whoever
@@ -34,6 +35,15 @@
 //
 // Streams are bounded by age and bytes. A full stream drops its oldest messages
 // (discard: old) or refuses new ones (discard: new; Flush then says so).
+//
+// # Small things that change
+//
+// What every process has to see as it is now (subscriptions, silences,
+// acknowledgements, what was said to whom) lies in a [Bucket]. A write names the
+// revision that the writer knows, and fails with [ErrChanged] where another one is
+// there: of two writers one wins, and the other knows. [Bucket.Watch] hands over
+// what is there and then every change, in their order for each key; of changes that
+// follow each other quickly it may hand over only the last.
 //
 // # Order and ownership
 //

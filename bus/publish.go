@@ -139,6 +139,20 @@ func (b *Bus) PublishSighting(ctx context.Context, source, id string, at time.Ti
 	}, body)
 }
 
+// PublishDelivery publishes what came of telling a receiver something, under its
+// stable id; about is the incident. The body is its JSON.
+func (b *Bus) PublishDelivery(ctx context.Context, receiver, id, about string, at time.Time, body json.RawMessage) error {
+	if id == "" || receiver == "" {
+		return fmt.Errorf("publish delivery %q to %q: it needs both", id, receiver)
+	}
+	if !json.Valid(body) {
+		return fmt.Errorf("publish delivery %s to %s: the body is no JSON", id, receiver)
+	}
+	return b.publish(ctx, "depeer.delivery."+token(receiver), cloudEvent{
+		id: id, source: "/depeer/receivers/" + url.PathEscape(receiver), kind: "depeer.delivery", subject: about, at: at,
+	}, body)
+}
+
 func (b *Bus) publish(ctx context.Context, subject string, e cloudEvent, body []byte) error {
 	if b.isClosed() {
 		return fmt.Errorf("publish %s: %w", subject, ErrClosed)

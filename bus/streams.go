@@ -14,11 +14,12 @@ type Stream string
 
 // The streams of CONTRACT section 4.
 const (
-	Routes    Stream = "DEPEER_ROUTES"
-	Events    Stream = "DEPEER_EVENTS"
-	Incidents Stream = "DEPEER_INCIDENTS"
-	Sightings Stream = "DEPEER_SIGHTINGS"
-	Gaps      Stream = "DEPEER_GAPS"
+	Routes     Stream = "DEPEER_ROUTES"
+	Events     Stream = "DEPEER_EVENTS"
+	Incidents  Stream = "DEPEER_INCIDENTS"
+	Sightings  Stream = "DEPEER_SIGHTINGS"
+	Gaps       Stream = "DEPEER_GAPS"
+	Deliveries Stream = "DEPEER_DELIVERIES"
 )
 
 type stream struct {
@@ -36,6 +37,7 @@ func (s Streams) all() []stream {
 		{Incidents, "incidents", []string{"depeer.incident.*"}, "each revision of an incident", s.Incidents},
 		{Gaps, "gaps", []string{"depeer.gap.*"}, "holes in what was seen, each revision", s.Gaps},
 		{Sightings, "sightings", []string{"depeer.sighting.*"}, "observations of command-and-control servers", s.Sightings},
+		{Deliveries, "deliveries", []string{"depeer.delivery.*"}, "who was told what, when, and why not", s.Deliveries},
 	}
 }
 
