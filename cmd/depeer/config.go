@@ -23,6 +23,7 @@ type Config struct {
 	Policy     watch.Policy    `yaml:"policy"`
 	Sources    []SourceConfig  `yaml:"sources"`
 	Bus        bus.Config      `yaml:"bus"`
+	Timeline   TimelineConfig  `yaml:"timeline"`
 	Web        web.Config      `yaml:"web"`
 	Run        RunConfig       `yaml:"run"`
 
@@ -32,7 +33,7 @@ type Config struct {
 
 // DefaultConfig is what holds for every key that a file does not mention.
 func DefaultConfig() *Config {
-	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig(), Web: web.DefaultConfig(), Run: DefaultRunConfig()}
+	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig(), Timeline: DefaultTimelineConfig(), Web: web.DefaultConfig(), Run: DefaultRunConfig()}
 }
 
 // Watchlist is what the configuration watches.
@@ -42,7 +43,7 @@ func (c *Config) Watchlist() *watch.Watchlist {
 
 // later names the sections of the configuration that this version accepts and
 // does not act upon, so that one file serves it and its successors.
-var later = []string{"sightings", "timeline", "notify"}
+var later = []string{"sightings", "notify"}
 
 // LoadConfig reads and validates a configuration file. What is wrong with it
 // comes back as [Faults], all together, by line. Relative paths within the file
@@ -136,7 +137,7 @@ func (c *Config) decode(root *node, d *decoder) {
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
 	broken := f.broken()
-	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists()}
+	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate(), c.Timeline.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists()}
 	for _, err := range leaves(judged...) {
 		path, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {
