@@ -1,0 +1,237 @@
+package picture
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"depeer/watch"
+	"depeer/watch/timeline"
+)
+
+// Sizes in logical pixels.
+const (
+	margin    = 16.0
+	sizeTitle = 18.0
+	sizeText  = 12.0
+	sizeSmall = 11.0
+	rowText   = 16.0
+	rowSmall  = 14.0
+	narrow    = 560.0 // a picture under this width gives less room to names
+)
+
+// drawing is a scene that is being laid out.
+type drawing struct {
+	clock
+	scene       *scene
+	t           *timeline.Timeline
+	o           Options
+	names       naming
+	left, right float64 // edges within the margins
+	events      []*watch.Event
+	deeds       []*deed // all of them
+	told        []*deed // those of the legend
+	gridlines   []time.Time
+	lanes       []stretch // from top to bottom, what the hatching of gaps lies over
+	guides      []upright // from the event marks down
+	used        map[key]bool
+}
+
+// upright is a line from a mark down through the lanes.
+type upright struct{ x, y float64 }
+
+// key is what the line of signs at the bottom explains.
+type key uint8
+
+const (
+	keyLost key = iota
+	keyGained
+	keyOrigin
+	keyDark
+	keyReturned
+	keyPlain
+	keyMany
+	keyGap
+	keyBlind
+	keyPale
+	keys
+)
+
+// compose lays out a timeline.
+func compose(t *timeline.Timeline, o Options) (*scene, Options, error) {
+	o, err := o.checked()
+	if err != nil {
+		return nil, o, fmt.Errorf("picture: %w", err)
+	}
+	if err := checkPeriod(t); err != nil {
+		return nil, o, err
+	}
+	r, err := newRuler()
+	if err != nil {
+		return nil, o, err
+	}
+	s := &scene{width: float64(o.Width), ruler: r}
+	d := newDrawing(s, t, o)
+	d.scene.title, d.scene.about = heading(t), d.alt()
+	y := d.head(margin)
+	if d.empty() {
+		y = d.nothing(y)
+		y = d.axis(y)
+	} else {
+		y = d.incidents(y)
+		y = d.marks(y)
+		first := y
+		y = d.visibility(y)
+		y = d.upstreams(y)
+		y = d.origins(y)
+		y = d.families(y)
+		y = d.gaps(y)
+		y = d.axis(y + 4)
+		d.uprights(first)
+		y = d.legend(y + 8)
+	}
+	s.height = float64(int(y+margin/2) + 1)
+	s.items[back] = slices.Insert(s.items[back], 0, item{shape: &shape{kind: polygons, rings: [][]point{box(0, 0, s.width, s.height)}, ink: paper}})
+	return s, o, nil
+}
+
+func newDrawing(s *scene, t *timeline.Timeline, o Options) *drawing {
+	d := &drawing{scene: s, t: t, o: o, names: newNaming(t), left: margin, right: s.width - margin, used: map[key]bool{}}
+	d.from, d.to = t.From.UTC(), t.To.UTC()
+	d.end = d.to
+	if !o.Now.IsZero() && o.Now.Before(d.to) {
+		d.end = o.Now.UTC()
+	}
+	column := min(max(s.width*0.25, 110), 230)
+	if s.width < narrow {
+		column = 104
+	}
+	d.x0, d.x1 = float64(int(margin+column)), d.right
+	d.events = order(t, &d.clock)
+	d.deeds = deeds(d.events)
+	most := 10
+	if s.width < narrow {
+		most = 6
+	}
+	d.told = important(d.deeds, most)
+	return d
+}
+
+// heading is the title of the picture.
+func heading(t *timeline.Timeline) string {
+	title := clean(t.Title)
+	if title == "" {
+		title = clean(t.Subject)
+	}
+	if title == "" {
+		return "timeline"
+	}
+	return title
+}
+
+// head writes the title with the period.
+func (d *drawing) head(y float64) float64 {
+	big := style{size: sizeTitle, bold: true, ink: ink, on: paper}
+	small := style{size: sizeText, ink: muted, on: paper}
+	title := d.scene.fit(heading(d.t), big, d.right-d.left)
+	end := d.scene.write(d.left, y+sizeTitle, big, title)
+	if s := clean(d.t.Subject); s != "" && s != clean(d.t.Title) {
+		d.scene.write(end+10, y+sizeTitle, small, d.scene.fit(s, small, d.right-end-10))
+	}
+	y += sizeTitle + 6
+	period := minute(d.from) + " – " + minute(d.to) + " UTC"
+	rest := span(d.from, d.to)
+	if n := len(d.t.Prefixes); n > 0 {
+		rest += " · " + count(n, "prefix", "prefixes")
+	}
+	if !d.t.Believed.IsZero() {
+		rest += " · as known on " + minute(d.t.Believed) + " UTC"
+	}
+	line := period + " · " + rest
+	if d.scene.measure(line, small) <= d.right-d.left {
+		d.scene.write(d.left, y+rowText-3, small, line)
+		return y + rowText + 6
+	}
+	d.scene.write(d.left, y+rowText-3, small, d.scene.fit(period, small, d.right-d.left))
+	y += rowText
+	d.scene.write(d.left, y+rowText-3, small, d.scene.fit(rest, small, d.right-d.left))
+	return y + rowText + 6
+}
+
+// empty reports whether there is nothing to draw but the axis.
+func (d *drawing) empty() bool {
+	t := d.t
+	return len(t.Visibility)+len(t.Upstreams)+len(t.Origins)+len(t.Sightings)+len(t.Gaps)+len(t.Incidents)+len(t.Missing)+len(d.events) == 0
+}
+
+const nothingKnown = "Nothing is stored about it in this period."
+
+func (d *drawing) nothing(y float64) float64 {
+	st := style{size: sizeText, ink: muted, on: stripe}
+	d.scene.rect(back, stripe, d.left, y, d.right-d.left, 64)
+	words := d.scene.fit(nothingKnown, st, d.right-d.left-16)
+	d.scene.write((d.left+d.right-d.scene.measure(words, st))/2, y+36, st, words)
+	d.x0 = d.left
+	return y + 68
+}
+
+// uprights draws what runs through all lanes: the grid of time, the hatching of what was not heard, the lines from the events, Now and Mark.
+func (d *drawing) uprights(first float64) {
+	if len(d.lanes) == 0 {
+		return
+	}
+	top, bottom := d.lanes[0].x0, d.lanes[len(d.lanes)-1].x1
+	for _, t := range d.gridlines {
+		x := d.at(t)
+		for _, l := range d.lanes {
+			d.scene.segment(back, grid, x, l.x0, x, l.x1, 1, false)
+		}
+	}
+	for _, g := range d.unheard() {
+		d.used[keyGap] = true
+		for _, l := range d.lanes {
+			d.scene.hatch(over, hatching, g.x0, l.x0, g.x1-g.x0, l.x1-l.x0, 7, 0.8)
+		}
+	}
+	for _, g := range d.guides {
+		d.scene.segment(line, guide, g.x, g.y, g.x, bottom, 0.8, true)
+	}
+	if d.end.Before(d.to) && !d.end.Before(d.from) {
+		d.scene.segment(line, mark, d.at(d.end), top, d.at(d.end), bottom, 1, false)
+	}
+	if m := d.o.Mark; m != nil && d.holds(m.UTC()) {
+		x := d.at(m.UTC())
+		d.scene.segment(line, mark, x, first, x, bottom, 1.6, false)
+		d.scene.poly(front, mark, point{x - 4, first - 3}, point{x + 4, first - 3}, point{x, first + 3})
+	}
+}
+
+// unheard is when peers were not heard, and the archives have not told since what they said.
+func (d *drawing) unheard() []stretch {
+	var out []stretch
+	for i := range d.t.Gaps {
+		if g := &d.t.Gaps[i]; g.Filled == nil {
+			if s, ok := d.stretch(g); ok {
+				out = append(out, s)
+			}
+		}
+	}
+	return union(out)
+}
+
+// stretch is where a gap lies; false where it is outside the period.
+func (d *drawing) stretch(g *watch.Gap) (stretch, bool) {
+	to := d.end
+	if g.To != nil && g.To.Before(to) {
+		to = *g.To
+	}
+	if to.Before(d.from) || g.From.After(d.end) || to.Before(g.From) {
+		return stretch{}, false
+	}
+	s := stretch{d.at(g.From), d.at(to)}
+	if s.x1-s.x0 < 2 { // a second in ten years is still to be seen
+		s.x1 = min(s.x0+2, d.x1)
+		s.x0 = s.x1 - 2
+	}
+	return s, true
+}
