@@ -19,6 +19,7 @@ type Hoster struct {
 	Upstreams      []uint32       `yaml:"upstreams" json:"upstreams,omitempty"`             // learned from the baseline, beside these
 	AllowedOrigins []uint32       `yaml:"allowed_origins" json:"allowed_origins,omitempty"` // origins that raise no origin.new
 	Valid          Validity       `yaml:"valid" json:"valid,omitzero"`
+	Reported       time.Time      `yaml:"reported" json:"reported,omitzero"` // when it was first said in public what it is; learned from sightings where it is not given
 	Tags           []string       `yaml:"tags" json:"tags,omitempty"`
 }
 

@@ -147,6 +147,7 @@ type Sight struct {
 	At     time.Time    `json:"at"`
 	Until  time.Time    `json:"until,omitzero"` // last seen, where it was seen again
 	Family string       `json:"family"`
+	Kind   string       `json:"kind,omitempty"` // "cnc", "malware", ...: see cnc.Kind
 	Addr   netip.Addr   `json:"addr"`
 	Prefix netip.Prefix `json:"prefix,omitzero"`
 	ASN    uint32       `json:"asn,omitempty"`

@@ -1,0 +1,218 @@
+package timeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"depeer/bgp"
+	"depeer/watch"
+)
+
+// Carried gives what the AS was the upstream of within the period: what it had, gained
+// and dropped. Peers that are not heard count with their last word: that they left is
+// no loss of the upstream's.
+func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
+	if q.ASN == 0 {
+		return nil, fmt.Errorf("the question names no upstream")
+	}
+	q.Hoster = ""
+	infos, err := a.Reader.Prefixes(ctx, Scope{Through: q.ASN})
+	if err != nil {
+		return nil, err
+	}
+	t := &target{q: q, subject: bgp.ASN(q.ASN), infos: infos}
+	if err := t.bound(); err != nil {
+		return nil, err
+	}
+	s := newSweep(a, t)
+	loads := map[*subject]*load{}
+	s.moved = func(p *pair, old, now *held, at time.Time) {
+		l := loads[p.s]
+		if l == nil {
+			l = &load{}
+			loads[p.s] = l
+		}
+		l.moved(q.ASN, p, old, now, at, t.q.From)
+	}
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	out := &Carried{ASN: q.ASN, From: t.q.From, To: t.q.To, Believed: q.Believed, Prefixes: []Carriage{}}
+	for sub, l := range loads {
+		l.settle(t.q.To.Add(1), t.q.From)
+		if l.through {
+			out.Through++
+		}
+		if l.most == 0 {
+			continue
+		}
+		c := Carriage{Hoster: sub.group.hoster, Prefix: sub.info.Prefix, Origin: l.origin, Before: l.before, After: l.now, Most: l.most}
+		if l.before == 0 {
+			c.Gained = &l.gained
+		}
+		if l.now == 0 {
+			c.Dropped = &l.dropped
+		}
+		out.Prefixes = append(out.Prefixes, c)
+	}
+	slices.SortFunc(out.Prefixes, func(a, b Carriage) int {
+		return cmp.Or(cmp.Compare(a.Hoster, b.Hoster), comparePrefixes(a.Prefix, b.Prefix))
+	})
+	if out.Gaps, err = a.Gaps(ctx, t.q.From, t.q.To, q.Believed); err != nil {
+		return nil, err
+	}
+	out.Missing = missing(s, out.Gaps, &t.q)
+	return out, nil
+}
+
+// load is what an AS carries of one prefix.
+type load struct {
+	now, before, most int       // pairs of which it is the upstream
+	any               int       // routes of which it is a part
+	through           bool      // any was not zero within the period
+	at                time.Time // of the last change
+	was               int       // as it was before at
+	gained, dropped   time.Time
+	origin            uint32
+}
+
+func (l *load) moved(asn uint32, p *pair, old, now *held, at, from time.Time) {
+	l.settle(at, from)
+	if old != nil && old.way.upstream == asn && !slices.ContainsFunc(p.routes, func(r held) bool { return r.way.upstream == asn }) {
+		l.now--
+	}
+	if now != nil && now.way.upstream == asn {
+		n := 0
+		for i := range p.routes {
+			if p.routes[i].way.upstream == asn {
+				n++
+			}
+		}
+		if n == 1 && (old == nil || old.way.upstream != asn) {
+			l.now++
+		}
+		l.origin = now.way.origin
+	}
+	if old != nil && contains(old.path, asn) {
+		l.any--
+	}
+	if now != nil && contains(now.path, asn) {
+		l.any++
+	}
+}
+
+func contains(path bgp.Path, asn uint32) bool {
+	return slices.ContainsFunc(path, func(s bgp.Segment) bool { return slices.Contains(s.ASNs, asn) })
+}
+
+// settle ends the moment that was gathered, where at is a later one.
+func (l *load) settle(at, from time.Time) {
+	if at.Equal(l.at) {
+		return
+	}
+	if !l.at.After(from) { // at the beginning of the period, so far
+		l.before, l.most, l.through = l.now, l.now, l.any > 0
+		if at.After(from) {
+			l.gained, l.dropped = time.Time{}, time.Time{}
+		}
+	} else {
+		if l.now > 0 && l.was == 0 && l.gained.IsZero() {
+			l.gained = l.at
+		}
+		if l.now == 0 && l.was > 0 {
+			l.dropped = l.at
+		}
+		l.most, l.through = max(l.most, l.now), l.through || l.any > 0
+	}
+	l.was, l.at = l.now, at
+}
+
+// StillRouted gives, for each hoster of the Asker, who carries it at a moment, and for how
+// many days it has been known: since Hoster.Reported where that is set, or else since the first
+// sighting of a C&C server there, or else since the first record of it.
+func (a *Asker) StillRouted(ctx context.Context, at, believed time.Time) ([]Still, error) {
+	out := make([]Still, 0, len(a.Hosters))
+	gaps, err := a.Gaps(ctx, at, at, believed)
+	if err != nil {
+		return nil, err
+	}
+	for i := range a.Hosters {
+		x, err := a.still(ctx, &a.Hosters[i], at, believed)
+		if err != nil {
+			return nil, err
+		}
+		x.Gaps = gaps
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (a *Asker) still(ctx context.Context, h *watch.Hoster, at, believed time.Time) (Still, error) {
+	x := Still{Hoster: h.ID, Name: h.Title(), At: at, By: []StillBy{}}
+	t := &target{q: Asking{Hoster: h.ID, From: at, To: at, Believed: believed}}
+	if err := a.findHoster(ctx, t); err != nil {
+		return x, err
+	}
+	s := newSweep(a, t)
+	s.counts = newCounts(s)
+	if err := s.read(ctx); err != nil {
+		return x, err
+	}
+	for i := range s.counts.family {
+		f := &s.counts.family[i]
+		x.Routed = x.Routed || f.sight.n > 0
+		for asn, u := range f.upstreams {
+			if u.n > 0 {
+				x.By = append(x.By, StillBy{ASN: asn, Family: 4 + 2*i, Share: float64(u.n) / float64(f.eligible), Peers: u.peers, Since: s.oldest(i, asn)})
+			}
+		}
+	}
+	slices.SortFunc(x.By, func(a, b StillBy) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(b.Share, a.Share), cmp.Compare(a.ASN, b.ASN))
+	})
+	since, by, err := a.reported(ctx, h, believed)
+	if err != nil {
+		return x, err
+	}
+	if !since.IsZero() && !since.After(at) {
+		x.Reported, x.ReportedBy, x.Days = &since, by, int(at.Sub(since)/(24*time.Hour))
+	}
+	return x, nil
+}
+
+// oldest is since when the oldest route runs along the upstream.
+func (s *sweep) oldest(family int, upstream uint32) (since time.Time) {
+	for _, v := range s.order {
+		for _, p := range v.pairs {
+			if v.away || p.s.v6 != family {
+				continue
+			}
+			for _, r := range p.routes {
+				if r.way.passes && r.way.upstream == upstream && (since.IsZero() || r.since.Before(since)) {
+					since = r.since
+				}
+			}
+		}
+	}
+	return since
+}
+
+// reported is since when it has been known what a hoster is, and how.
+func (a *Asker) reported(ctx context.Context, h *watch.Hoster, believed time.Time) (time.Time, string, error) {
+	if !h.Reported.IsZero() {
+		return h.Reported, "given", nil
+	}
+	for _, kinds := range [][]RecordKind{{Sighting}, nil} {
+		list, _, err := a.Reader.Records(ctx, RecordQuery{Kinds: kinds, Hosters: []string{h.ID}, Believed: believed, Limit: 1})
+		if err != nil {
+			return time.Time{}, "", err
+		}
+		if len(list) > 0 {
+			return list[0].At, string(list[0].Kind), nil
+		}
+	}
+	return time.Time{}, "", nil
+}
