@@ -52,7 +52,7 @@ type Message struct {
 	Thread   []string        // what each revision since the last message said, "21:31:50 McColo Corp. is dark: ...", oldest first, at most 50: receivers with threads reply with them
 
 	Before Receipt // what the receiver answered to the last message under Key; empty: none
-	Unsure bool    // this very message may have arrived already: whoever sent it died before he could note it. Look before making a second one
+	Unsure bool    // a message under Key that Before knows nothing of may have arrived: its sender died, or waited in vain. Look before making a second one
 }
 
 // Fact is one line of a table.
