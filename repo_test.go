@@ -81,7 +81,7 @@ var rules = []rule{
 	{from: `^depeer`, unless: `^depeer/cmd/depeer$`, to: `^github\.com/go-co-op/gocron`, tests: true, reason: "jobs are wiring: only cmd/depeer runs something on a schedule"},
 	{from: `^depeer`, unless: `^depeer/bgp/speaker(/|$)`, to: `^github\.com/osrg/gobgp/v\d+/pkg/server`, reason: "GoBGP's server could announce: bgp/speaker keeps it passive and behind its front"},
 	{from: `^depeer`, unless: `^depeer/bgp(/|$)`, to: `^github\.com/osrg/gobgp/`, reason: "GoBGP's types stay behind bgp.Source, so that moving to its next version is small"},
-	{from: `^depeer/`, unless: `^depeer/bgp/bgptest$`, to: `^(testing|net/http/httptest)$`, reason: "the program does not carry test code"},
+	{from: `^depeer/`, unless: `^depeer/(bgp/bgptest|watch/timeline/timelinetest|notify/notifytest)$`, to: `^(testing|net/http/httptest)$`, reason: "the program does not carry test code"},
 }
 
 // broken names each arrow of the package that a rule forbids.

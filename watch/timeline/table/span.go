@@ -1,0 +1,592 @@
+package table
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"math"
+	"net/netip"
+	"slices"
+
+	"depeer/bgp"
+	"depeer/watch/timeline"
+	"depeer/watch/timeline/chunk"
+)
+
+// reading is one question about changes.
+type reading struct {
+	s                  *Store
+	x                  *transaction
+	from, to, believed int64
+	subjects           []subject
+	places             map[netip.Prefix]int // of subjects
+
+	peers []bgp.Peer
+	paths map[uint32]bgp.Path
+	words map[uint32][]string
+
+	tailPaths []bgp.Path
+	tailWords [][]string
+}
+
+// subject is a prefix that is asked about, or the sessions.
+type subject struct {
+	prefix netip.Prefix
+	id     uint32      // of the store; 0 also where only the tail knows it
+	stored bool        // it has chunks
+	tail   []chunk.Row // that are believed, in the order of writing
+	oldest int64       // of its changes in the tail, believed or not
+}
+
+// tailBase is where the numbers of paths and words begin that only the tail has.
+const tailBase = 1 << 31
+
+var errTooMany = errors.New("more than is read at a time")
+
+// Changes calls f for the changes of a span.
+func (s *Store) Changes(ctx context.Context, span timeline.Span, f func(*timeline.Change) error) error {
+	r := &reading{s: s, from: bound(span.From, math.MinInt64), to: bound(span.To, math.MaxInt64), believed: bound(span.Believed, math.MaxInt64),
+		places: map[netip.Prefix]int{}, paths: map[uint32]bgp.Path{}, words: map[uint32][]string{}}
+	var state []told
+	var changes []told
+	var runs []int
+	err := s.view(ctx, func(x *transaction) error {
+		r.x = x
+		err := r.begin(span.Prefixes)
+		if err != nil {
+			return err
+		}
+		state, changes, runs, err = r.all()
+		if errors.Is(err, errTooMany) {
+			changes = nil
+			return r.inWindows(ctx, f)
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.name(state); err != nil {
+			return err
+		}
+		return r.name(changes)
+	})
+	if err != nil {
+		return err
+	}
+	// What follows needs the store no more: f may ask it.
+	if err := r.tell(ctx, state, nil, f); err != nil {
+		return err
+	}
+	if changes == nil {
+		return ctx.Err()
+	}
+	return r.tell(ctx, changes, runs, f)
+}
+
+// told is a row of a subject.
+type told struct {
+	chunk.Row
+	subject int
+}
+
+// begin finds the subjects, and what the tail has of them.
+func (r *reading) begin(prefixes []netip.Prefix) error {
+	r.subjects = append(r.subjects, subject{stored: true, oldest: math.MaxInt64})
+	if err := r.s.loadPeers(r.x); err != nil {
+		return err
+	}
+	peerIDs := map[bgp.Peer]uint32{}
+	r.peers = r.s.known.peerList()
+	for i, p := range r.peers {
+		if i > 0 {
+			peerIDs[p] = uint32(i)
+		}
+	}
+	tail, err := r.s.tail(r.x)
+	if err != nil {
+		return err
+	}
+	if err := r.find(prefixes, tail); err != nil {
+		return err
+	}
+	for i, p := range r.subjects {
+		r.places[p.prefix] = i
+	}
+	for _, b := range tail {
+		r.takeTail(b, peerIDs)
+	}
+	return nil
+}
+
+// find lists the subjects: the sessions, then the prefixes in order.
+func (r *reading) find(prefixes []netip.Prefix, tail []*chunk.Batch) error {
+	have := map[netip.Prefix]bool{}
+	if len(prefixes) > 0 {
+		for _, p := range prefixes {
+			if have[p] || !p.IsValid() {
+				continue
+			}
+			have[p] = true
+			x := subject{prefix: p, oldest: math.MaxInt64}
+			var err error
+			if x.stored, err = r.x.one("SELECT id FROM prefix WHERE body = ?", []any{chunk.AppendPrefix(nil, p)}, &x.id); err != nil {
+				return err
+			}
+			r.subjects = append(r.subjects, x)
+		}
+	} else {
+		err := r.x.each("SELECT id, body FROM prefix WHERE id > 0", nil, func(scan func(...any) error) error {
+			x := subject{stored: true, oldest: math.MaxInt64}
+			var body []byte
+			if err := scan(&x.id, &body); err != nil {
+				return err
+			}
+			p, err := chunk.ParsePrefix(body)
+			if err != nil {
+				return damagedRow("prefix", x.id, err)
+			}
+			x.prefix, have[p] = p, true
+			r.subjects = append(r.subjects, x)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, b := range tail {
+			for _, p := range b.Prefixes {
+				if !have[p] {
+					have[p] = true
+					r.subjects = append(r.subjects, subject{prefix: p, oldest: math.MaxInt64})
+				}
+			}
+		}
+	}
+	slices.SortFunc(r.subjects[1:], func(a, b subject) int { return comparePrefixes(a.prefix, b.prefix) })
+	return nil
+}
+
+func comparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+// takeTail sorts the rows of a batch of the tail to their subjects.
+func (r *reading) takeTail(b *chunk.Batch, peerIDs map[bgp.Peer]uint32) {
+	subjects := make([]int, len(b.Prefixes)+1)
+	wanted := 0
+	for i, p := range b.Prefixes {
+		n, ok := r.places[p]
+		if !ok {
+			n = -1
+		} else {
+			wanted++
+		}
+		subjects[i+1] = n
+	}
+	peers := make([]uint32, len(b.Peers)+1)
+	for i, p := range b.Peers {
+		id, ok := peerIDs[p]
+		if !ok {
+			id = uint32(len(r.peers))
+			r.peers = append(r.peers, p)
+			peerIDs[p] = id
+		}
+		peers[i+1] = id
+	}
+	paths, words := uint32(tailBase+len(r.tailPaths))-1, uint32(tailBase+len(r.tailWords))-1
+	r.tailPaths = append(r.tailPaths, b.Paths...)
+	for _, w := range b.Words {
+		r.tailWords = append(r.tailWords, splitWords(w))
+	}
+	for _, row := range b.Rows {
+		n := subjects[row.Prefix]
+		if n < 0 {
+			continue
+		}
+		x := &r.subjects[n]
+		x.oldest = min(x.oldest, row.At)
+		if row.Recorded > r.believed || row.At > r.to {
+			continue
+		}
+		row.Peer = peers[row.Peer]
+		if row.Path != 0 {
+			row.Path += paths
+		}
+		if row.Word != 0 {
+			row.Word += words
+		}
+		x.tail = append(x.tail, row)
+	}
+}
+
+// rows gives what is known of a subject after lo and until hi, in order of time, and of
+// writing.
+func (r *reading) rows(dst []chunk.Row, i int, lo, hi int64) ([]chunk.Row, error) {
+	x := &r.subjects[i]
+	start := len(dst)
+	if x.stored {
+		low, high := int64(math.MinInt32), int64(math.MaxInt32)
+		if lo > math.MinInt64 {
+			low = month(lo)
+		}
+		if hi < math.MaxInt64 {
+			high = month(hi)
+		}
+		err := r.x.each(`SELECT seq, body FROM chunk WHERE prefix = ? AND month >= ? AND month <= ? AND last_at > ? AND first_at <= ? AND recorded <= ?
+			ORDER BY month, seq`, []any{int64(x.id), low, high, lo, hi, r.believed}, func(scan func(...any) error) error {
+			var seq int64
+			var body []byte
+			if err := scan(&seq, &body); err != nil {
+				return err
+			}
+			begin := len(dst)
+			var err error
+			if dst, err = chunk.Decode(dst, body); err != nil {
+				return damagedRow("chunk", seq, err)
+			}
+			dst = r.within(dst, begin, lo, hi)
+			return nil
+		})
+		if err != nil {
+			return dst, err
+		}
+	}
+	for _, row := range x.tail {
+		if row.At > lo && row.At <= hi {
+			dst = append(dst, row)
+		}
+	}
+	byTime(dst[start:])
+	return dst, nil
+}
+
+// within drops what is not asked for from dst[begin:].
+func (r *reading) within(dst []chunk.Row, begin int, lo, hi int64) []chunk.Row {
+	kept := begin
+	for _, row := range dst[begin:] {
+		if row.At > lo && row.At <= hi && row.Recorded <= r.believed {
+			dst[kept] = row
+			kept++
+		}
+	}
+	return dst[:kept]
+}
+
+// checkpoint gives the rows of the last checkpoint that can be relied upon, and its time.
+func (r *reading) checkpoint(dst []chunk.Row, i int) ([]chunk.Row, int64, error) {
+	x := &r.subjects[i]
+	if !x.stored || r.from == math.MinInt64 {
+		return dst, math.MinInt64, nil
+	}
+	var at int64
+	var body []byte
+	found, err := r.x.one("SELECT at, body FROM checkpoint WHERE prefix = ? AND at <= ? AND at < ? AND rests <= ? ORDER BY at DESC LIMIT 1",
+		[]any{int64(x.id), r.from, x.oldest, r.believed}, &at, &body)
+	if err != nil || !found {
+		return dst, math.MinInt64, err
+	}
+	if dst, err = chunk.Decode(dst, body); err != nil {
+		return dst, 0, damagedRow("checkpoint of prefix", x.id, err)
+	}
+	return dst, at, nil
+}
+
+// subject reads what leads to the state of a subject at the beginning, and what follows:
+// from the place given on.
+func (r *reading) subject(i int, buf []chunk.Row) ([]chunk.Row, int, error) {
+	buf, lo, err := r.checkpoint(buf[:0], i)
+	if err != nil {
+		return buf, 0, err
+	}
+	at := len(buf)
+	if buf, err = r.rows(buf, i, lo, r.to); err != nil || r.from == math.MinInt64 {
+		return buf, 0, err
+	}
+	return buf, at + sortedUntil(buf[at:], r.from+1), nil
+}
+
+// all reads everything at once. runs are where the changes of each subject end.
+func (r *reading) all() (state, changes []told, runs []int, err error) {
+	var buf []chunk.Row
+	changes = []told{}
+	for i := range r.subjects {
+		if err := r.x.ctx.Err(); err != nil {
+			return nil, nil, nil, err
+		}
+		var n int
+		if buf, n, err = r.subject(i, buf); err != nil {
+			return nil, nil, nil, err
+		}
+		for _, row := range r.fold(i, buf[:n]) {
+			state = append(state, told{row, i})
+		}
+		changes = slices.Grow(changes, len(buf)-n)
+		for _, row := range buf[n:] {
+			changes = append(changes, told{row, i})
+		}
+		runs = append(runs, len(changes))
+		if len(changes) > r.s.sizes.window {
+			return nil, nil, nil, errTooMany
+		}
+	}
+	return state, changes, runs, nil
+}
+
+// inWindows tells the state, and then one part of the time after the other: each as long as
+// what is read at a time.
+func (r *reading) inWindows(ctx context.Context, f func(*timeline.Change) error) error {
+	to := r.to
+	r.to = r.from
+	var state []told
+	if r.from > math.MinInt64 {
+		var err error
+		if state, _, _, err = r.all(); err != nil {
+			return err
+		}
+		if err := r.name(state); err != nil {
+			return err
+		}
+		if err := r.tell(ctx, state, nil, f); err != nil {
+			return err
+		}
+	}
+	lo, hi, err := r.extent(r.from, to)
+	if err != nil {
+		return err
+	}
+	for width := hi - lo; lo < hi; {
+		end := hi
+		if width < hi-lo {
+			end = lo + width
+		}
+		changes, runs, err := r.part(lo, end)
+		if errors.Is(err, errTooMany) {
+			width = (end - lo) / 2
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.name(changes); err != nil {
+			return err
+		}
+		if err := r.tell(ctx, changes, runs, f); err != nil {
+			return err
+		}
+		clear(r.paths)
+		if lo = end; len(changes) < r.s.sizes.window/4 {
+			width *= 2
+		}
+	}
+	return nil
+}
+
+// extent narrows a span to where changes are.
+func (r *reading) extent(lo, hi int64) (int64, int64, error) {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range r.subjects {
+		x := &r.subjects[i]
+		if x.stored {
+			var a, b int64
+			if _, err := r.x.one("SELECT first_at, last_at FROM prefix WHERE id = ?", []any{int64(x.id)}, &a, &b); err != nil {
+				return 0, 0, err
+			}
+			first, last = min(first, a), max(last, b)
+		}
+		for _, row := range x.tail {
+			first, last = min(first, row.At), max(last, row.At)
+		}
+	}
+	if first > last {
+		return 0, 0, nil
+	}
+	return max(lo, first-1), min(hi, last), nil
+}
+
+// part reads what lies in a part of the time; errTooMany where that is more than is read at
+// a time, unless it is a single moment.
+func (r *reading) part(lo, hi int64) ([]told, []int, error) {
+	var out []told
+	var runs []int
+	var buf []chunk.Row
+	for i := range r.subjects {
+		if err := r.x.ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		var err error
+		if buf, err = r.rows(buf[:0], i, lo, hi); err != nil {
+			return nil, nil, err
+		}
+		for _, row := range buf {
+			out = append(out, told{row, i})
+		}
+		runs = append(runs, len(out))
+		if len(out) > r.s.sizes.window && hi-lo > 1 {
+			return nil, nil, errTooMany
+		}
+	}
+	return out, runs, nil
+}
+
+// fold leaves of the rows, in order of time, the routes that are held, or the last word on
+// every peer, in the order in which they are told.
+func (r *reading) fold(i int, rows []chunk.Row) []chunk.Row {
+	out := held(rows, i == 0)
+	slices.SortFunc(out, func(a, b chunk.Row) int {
+		if a.Peer == b.Peer {
+			return cmp.Compare(a.PathID, b.PathID)
+		}
+		return r.peers[a.Peer].Compare(r.peers[b.Peer])
+	})
+	if i > 0 {
+		for j := range out {
+			out[j].What = uint8(timeline.Known)
+		}
+	}
+	return out
+}
+
+// held gives what the rows leave, in order of time.
+func held(rows []chunk.Row, sessions bool) []chunk.Row {
+	type key struct{ peer, id uint32 }
+	last := make(map[key]int, 64)
+	for j := range rows {
+		last[key{rows[j].Peer, rows[j].PathID}] = j
+	}
+	out := make([]chunk.Row, 0, len(last))
+	for _, j := range last {
+		if what := timeline.What(rows[j].What); sessions || what == timeline.Announced || what == timeline.Known {
+			out = append(out, rows[j])
+		}
+	}
+	slices.SortFunc(out, func(a, b chunk.Row) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.PathID, b.PathID))
+	})
+	return out
+}
+
+// name loads the paths and words of rows.
+func (r *reading) name(rows []told) error {
+	paths, words := map[uint32]bgp.Path{}, map[uint32][]string{}
+	for i := range rows {
+		if p := rows[i].Path; p != 0 && p < tailBase {
+			if _, ok := r.paths[p]; !ok {
+				paths[p] = nil
+			}
+		}
+		if w := rows[i].Word; w != 0 && w < tailBase {
+			if _, ok := r.words[w]; !ok {
+				words[w] = nil
+			}
+		}
+		if int(rows[i].Peer) >= len(r.peers) {
+			return damagedRow("peer", rows[i].Peer, errors.New("there is none of that number"))
+		}
+	}
+	if err := load(r.x, &r.s.known.mu, &r.s.known.paths, "path", paths, chunk.ParsePath); err != nil {
+		return err
+	}
+	if err := load(r.x, &r.s.known.mu, &r.s.known.words, "word", words, splitWord); err != nil {
+		return err
+	}
+	for id, p := range paths {
+		if p == nil {
+			return damagedRow("path", id, errors.New("there is none of that number"))
+		}
+		r.paths[id] = p
+	}
+	for id, w := range words {
+		r.words[id] = w
+	}
+	return nil
+}
+
+// change makes a Change of a row.
+func (r *reading) change(c *timeline.Change, t *told) {
+	*c = timeline.Change{At: moment(t.At), Recorded: moment(t.Recorded), What: timeline.What(t.What), Peer: r.peers[t.Peer],
+		Prefix: r.subjects[t.subject].prefix, PathID: t.PathID}
+	if t.Path >= tailBase {
+		c.Path = r.tailPaths[t.Path-tailBase]
+	} else if t.Path != 0 {
+		c.Path = r.paths[t.Path]
+	}
+	var words []string
+	if t.Word >= tailBase {
+		words = r.tailWords[t.Word-tailBase]
+	} else if t.Word != 0 {
+		words = r.words[t.Word]
+	}
+	switch {
+	case c.What != timeline.Left:
+		c.Hosters = words
+	case len(words) > 0:
+		c.Cause = words[0]
+	}
+}
+
+// tell calls f for the rows: as they are, or, where runs says where the rows of each subject
+// end, in order of time, and of one moment in order of the subjects.
+func (r *reading) tell(ctx context.Context, rows []told, runs []int, f func(*timeline.Change) error) error {
+	var c timeline.Change
+	emit := func(i int) error {
+		if i&1023 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.change(&c, &rows[i])
+		return f(&c)
+	}
+	if runs == nil {
+		for i := range rows {
+			if err := emit(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	q := runQueue{rows: rows}
+	begin := 0
+	for _, end := range runs {
+		if begin < end {
+			q.runs = append(q.runs, run{begin, end})
+		}
+		begin = end
+	}
+	heap.Init(&q)
+	for len(q.runs) > 0 {
+		x := &q.runs[0]
+		if err := emit(x.next); err != nil {
+			return err
+		}
+		if x.next++; x.next < x.end {
+			heap.Fix(&q, 0)
+		} else {
+			heap.Pop(&q)
+		}
+	}
+	return nil
+}
+
+// runQueue merges the runs of the subjects.
+type runQueue struct {
+	rows []told
+	runs []run
+}
+
+type run struct{ next, end int }
+
+func (q *runQueue) Len() int { return len(q.runs) }
+
+func (q *runQueue) Less(i, j int) bool {
+	a, b := &q.rows[q.runs[i].next], &q.rows[q.runs[j].next]
+	if a.At != b.At {
+		return a.At < b.At
+	}
+	return a.subject < b.subject
+}
+
+func (q *runQueue) Swap(i, j int) { q.runs[i], q.runs[j] = q.runs[j], q.runs[i] }
+func (q *runQueue) Push(x any)    { q.runs = append(q.runs, x.(run)) }
+func (q *runQueue) Pop() any {
+	x := q.runs[len(q.runs)-1]
+	q.runs = q.runs[:len(q.runs)-1]
+	return x
+}

@@ -1,0 +1,156 @@
+package table
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"depeer/bgp"
+	"depeer/watch/timeline"
+	"depeer/watch/timeline/chunk"
+)
+
+// tailRows is the most changes in one row of the tail.
+const tailRows = 1 << 16
+
+// packer makes batches of changes: it numbers what they name.
+type packer struct {
+	batch    chunk.Batch
+	peers    map[bgp.Peer]uint32
+	prefixes map[netip.Prefix]uint32
+	shared   map[*bgp.Segment]uint32 // paths are shared: the same memory is the same path
+	paths    map[string]uint32
+	words    map[string]uint32
+	one      map[*string]uint32 // likewise of the hosters
+	scratch  []byte
+}
+
+func newPacker() *packer {
+	return &packer{peers: map[bgp.Peer]uint32{}, prefixes: map[netip.Prefix]uint32{}, shared: map[*bgp.Segment]uint32{},
+		paths: map[string]uint32{}, words: map[string]uint32{}, one: map[*string]uint32{}}
+}
+
+func number[K comparable, V any](have map[K]uint32, list *[]V, key K, value V) uint32 {
+	n, ok := have[key]
+	if !ok {
+		*list = append(*list, value)
+		n = uint32(len(*list))
+		have[key] = n
+	}
+	return n
+}
+
+func (p *packer) add(c *timeline.Change, recorded int64) {
+	b := &p.batch
+	r := chunk.Row{At: micro(c.At), Recorded: recorded, PathID: c.PathID, What: uint8(c.What), Peer: number(p.peers, &b.Peers, c.Peer, c.Peer)}
+	if c.Prefix.IsValid() {
+		r.Prefix = number(p.prefixes, &b.Prefixes, c.Prefix, c.Prefix)
+	}
+	if c.Held() {
+		r.Path = p.path(c.Path)
+	}
+	switch {
+	case c.What == timeline.Left && c.Cause != "":
+		r.Word = number(p.words, &b.Words, c.Cause, c.Cause)
+	case len(c.Hosters) > 0:
+		n, ok := p.one[&c.Hosters[0]]
+		if !ok || len(splitWords(b.Words[n-1])) != len(c.Hosters) {
+			w := strings.Join(c.Hosters, wordSep)
+			n = number(p.words, &b.Words, w, w)
+			p.one[&c.Hosters[0]] = n
+		}
+		r.Word = n
+	}
+	b.Rows = append(b.Rows, r)
+}
+
+func splitWords(s string) []string { return strings.Split(s, wordSep) }
+
+func (p *packer) path(path bgp.Path) uint32 {
+	if len(path) > 0 {
+		if n, ok := p.shared[&path[0]]; ok && len(p.batch.Paths[n-1]) == len(path) {
+			return n
+		}
+	}
+	p.scratch = chunk.AppendPath(p.scratch[:0], path)
+	n, ok := p.paths[string(p.scratch)]
+	if !ok {
+		p.batch.Paths = append(p.batch.Paths, path)
+		n = uint32(len(p.batch.Paths))
+		p.paths[string(p.scratch)] = n
+	}
+	if len(path) > 0 {
+		p.shared[&path[0]] = n
+	}
+	return n
+}
+
+// packed is a row of the tail.
+type packed struct {
+	n    int
+	body []byte
+}
+
+// packTail packs the changes of a batch.
+func packTail(changes []timeline.Change, recorded time.Time) []packed {
+	var out []packed
+	for len(changes) > 0 {
+		n := min(len(changes), tailRows)
+		p := newPacker()
+		p.batch.Rows = make([]chunk.Row, 0, n)
+		for i := range changes[:n] {
+			p.add(&changes[i], micro(recorded))
+		}
+		out = append(out, packed{n, chunk.AppendBatch(nil, &p.batch)})
+		changes = changes[n:]
+	}
+	return out
+}
+
+// tailCache keeps the batches of the tail that were unpacked last: they are never altered.
+type tailCache struct {
+	mu      sync.Mutex
+	batches map[int64]*chunk.Batch // guarded by mu
+}
+
+// tail reads what has not been packed into chunks, in the order of writing.
+func (s *Store) tail(x *transaction) ([]*chunk.Batch, error) {
+	var ids []int64
+	err := x.each("SELECT id FROM tail ORDER BY id", nil, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	s.tails.mu.Lock()
+	defer s.tails.mu.Unlock()
+	now := make(map[int64]*chunk.Batch, len(ids))
+	out := make([]*chunk.Batch, len(ids))
+	for i, id := range ids {
+		b := s.tails.batches[id]
+		if b == nil {
+			if b, err = readTail(x, id); err != nil {
+				return nil, err
+			}
+		}
+		now[id], out[i] = b, b
+	}
+	s.tails.batches = now
+	return out, nil
+}
+
+func readTail(x *transaction, id int64) (*chunk.Batch, error) {
+	var body []byte
+	if _, err := x.one("SELECT body FROM tail WHERE id = ?", []any{id}, &body); err != nil {
+		return nil, err
+	}
+	b, err := chunk.DecodeBatch(body)
+	if err != nil {
+		return nil, damagedRow("tail", id, err)
+	}
+	return b, nil
+}
