@@ -331,6 +331,7 @@ func (h HTTP) tell(t *testing.T, r notify.Receiver, service Service) {
 	m.Picture = &notify.Picture{PNG: PNG(1), Alt: "one"}
 	receipt := try(m)
 	next := Revise(m, 4, receipt)
+	next.Loud = h.Quiet
 	next.Picture = &notify.Picture{PNG: PNG(2), Alt: "two"}
 	receipt = try(next)
 	end := Resolve(next, 5, receipt)

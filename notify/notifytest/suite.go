@@ -40,6 +40,7 @@ type Subject struct {
 	Doubles string
 	// Appends says that a change is a message of its own: the protocol has no edit.
 	Appends  bool
+	Quiet    bool // changes that are not loud are left out, as each would be a message
 	Pictures bool // pictures are shown
 	NoClose  bool // the protocol has no closing; the text says it
 	// Short is set where only the title and some of the text is shown.
@@ -157,6 +158,7 @@ func (s Subject) picture(t *testing.T) {
 		t.Errorf("the picture has %d bytes, want %d", len(got.Picture), len(PNG(1)))
 	}
 	next := Revise(m, 4, receipt)
+	next.Loud = s.Quiet
 	next.Picture = &notify.Picture{PNG: PNG(2), Alt: "McColo's upstreams, later"}
 	s.send(t, r, next)
 	s.rules(t, screen)
@@ -196,6 +198,7 @@ func (s Subject) story(t *testing.T) {
 	receipt := s.send(t, r, m)
 	for n := 4; n < 7; n++ {
 		m = Revise(m, n, receipt)
+		m.Loud = s.Quiet
 		receipt = s.send(t, r, m)
 		s.rules(t, screen)
 		shown := screen.Shown()

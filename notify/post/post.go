@@ -63,12 +63,15 @@ type Call struct {
 type Refused struct {
 	Act    string
 	Status int
-	Header http.Header
-	Body   []byte // the beginning of it, secrets taken out
+	body   []byte // the beginning of it, secrets taken out
 }
 
+// Body is the beginning of the answer, secrets taken out, for those who look for a
+// service's own word in it.
+func (r *Refused) Body() []byte { return r.body }
+
 func (r *Refused) Error() string {
-	text := plain.Cut(plain.Line(string(r.Body)), 200)
+	text := plain.Cut(plain.Line(string(r.body)), 200)
 	if text == "" {
 		text = http.StatusText(r.Status)
 	}
@@ -104,7 +107,7 @@ func (c *Courier) Do(ctx context.Context, call Call) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return c.refused(call.Act, res)
+		return c.refused(call.Act, req, res)
 	}
 	if call.Answer == nil {
 		// Reading it to its end lets the connection be used again; what it says, and
@@ -117,20 +120,23 @@ func (c *Courier) Do(ctx context.Context, call Call) error {
 		return c.Unsent(call.Act+": read the answer", err)
 	}
 	if err := json.Unmarshal(body, call.Answer); err != nil {
-		return notify.Temporary(0, "%s: answered %d with what is not the JSON it should be: %s", call.Act, res.StatusCode, c.excerpt(body))
+		return notify.Temporary(0, "%s: answered %d with what is not the JSON it should be: %s", call.Act, res.StatusCode, c.excerpt(req, body))
 	}
 	return nil
 }
 
-func (c *Courier) excerpt(body []byte) string {
-	return plain.Cut(plain.Line(c.secrets.Hide(string(body[:min(len(body), maxShown)]))), 200)
+func (c *Courier) excerpt(req *http.Request, body []byte) string {
+	return plain.Cut(plain.Line(c.hide(req).Hide(string(body[:min(len(body), maxShown)]))), 200)
 }
 
-func (c *Courier) refused(act string, res *http.Response) error {
+// hide are the secrets, and what the request's own address may hold of others.
+func (c *Courier) hide(req *http.Request) *Secrets { return c.secrets.URL(req.URL.String()) }
+
+func (c *Courier) refused(act string, req *http.Request, res *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxShown))
-	r := &Refused{Act: act, Status: res.StatusCode, Header: res.Header, Body: []byte(c.secrets.Hide(string(body)))}
+	r := &Refused{Act: act, Status: res.StatusCode, body: []byte(c.hide(req).Hide(string(body)))}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
-		r.Body = []byte("a redirect, which is not followed")
+		r.body = []byte("a redirect, which is not followed")
 	}
 	return &notify.Error{Retry: Again(res.StatusCode), After: After(res.Header, c.now()), Err: r}
 }
@@ -228,7 +234,10 @@ func NewSecrets(secrets ...string) *Secrets {
 // URL adds what is secret in an address that is a secret by itself (an incoming webhook):
 // the whole, its user, each long part of its path, and its query.
 func (s *Secrets) URL(addresses ...string) *Secrets {
-	all := slices.Clone(s.texts)
+	var all []string
+	if s != nil {
+		all = slices.Clone(s.texts)
+	}
 	for _, address := range addresses {
 		all = append(all, address)
 		u, err := url.Parse(address)
@@ -273,3 +282,18 @@ func (s *Secrets) GoString() string { return "<secrets>" }
 
 // Format shows none of them.
 func (s *Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "<secrets>") }
+
+// Fetch performs a request that somebody else made (a client library) and judges it like
+// [Courier.Do]: an answer that is no success is an error. The caller closes the body.
+func (c *Courier) Fetch(act string, req *http.Request) (*http.Response, error) {
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.Unsent(act, err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		defer res.Body.Close()
+		return nil, c.refused(act, req, res)
+	}
+	res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
+	return res, nil
+}

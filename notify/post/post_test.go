@@ -66,7 +66,7 @@ func FuzzAfter(f *testing.F) {
 }
 
 func TestRefusedIsOneLine(t *testing.T) {
-	r := &Refused{Act: "publish", Status: 400, Body: []byte("a\r\nb" + strings.Repeat("x", 1000))}
+	r := &Refused{Act: "publish", Status: 400, body: []byte("a\r\nb" + strings.Repeat("x", 1000))}
 	if got := r.Error(); strings.ContainsAny(got, "\r\n") || len(got) > 300 {
 		t.Errorf("%q", got)
 	}
