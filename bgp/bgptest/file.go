@@ -8,13 +8,16 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// File is a scenario file: a txtar archive of the sections config.yaml, timeline
-// and expected, after a comment that says in plain words what happens.
+// File is a scenario file: a txtar archive of the sections config.yaml, timeline,
+// expected and sightings, after a comment that says in plain words what happens.
 type File struct {
 	Comment  string
 	Config   string // the configuration that the scenario runs under
 	Timeline string // see [Parse]; padded so that line numbers are those of the file
 	Expected string // what must be said of it
+	// Sightings are the C&C servers that were seen, one a line or one JSON object a line;
+	// padded as Timeline is. Nothing in this package reads them.
+	Sightings string
 }
 
 // ReadFile reads a scenario file. It is an error when it has no timeline, has a
@@ -54,8 +57,10 @@ func parseFile(text []byte) (*File, error) {
 			f.Timeline = strings.Repeat("\n", line) + data
 		case "expected":
 			f.Expected = data
+		case "sightings":
+			f.Sightings = strings.Repeat("\n", line) + data
 		default:
-			return nil, fmt.Errorf("section %q is not known: config.yaml, timeline, expected", part.Name)
+			return nil, fmt.Errorf("section %q is not known: config.yaml, timeline, expected, sightings", part.Name)
 		}
 		line += strings.Count(string(part.Data), "\n")
 	}

@@ -16,6 +16,7 @@ import (
 	"depeer/bgp/bgptest"
 	"depeer/bgp/mrt"
 	"depeer/watch"
+	"depeer/watch/cnc"
 )
 
 func backtestCommand() *cobra.Command {
@@ -78,6 +79,7 @@ type backtestCase struct {
 	truth    *truth
 	inputs   []string
 	scenario *bgptest.Scenario
+	seen     []cnc.Sighting
 }
 
 func backtestCases(cmd *cobra.Command, args []string, truthFile string) ([]backtestCase, error) {
@@ -140,6 +142,9 @@ func caseOf(name, path string, x *bgptest.File) (c backtestCase, err error) {
 	if c.cfg, err = newConfigReader().parse(path, []byte(x.Config)); err != nil {
 		return c, err
 	}
+	if c.seen, err = parseSightings(path, x.Sightings); err != nil {
+		return c, err
+	}
 	c.scenario, err = bgptest.Parse(path, x.Timeline)
 	return c, err
 }
@@ -159,6 +164,7 @@ func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
 	r := newReplayer(c.cfg)
 	got := &eventSink{}
 	r.sinks = append(r.sinks, got)
+	r.hearSightings(c.cfg, c.seen)
 	inputs := c.inputs
 	if c.scenario != nil {
 		dir, err := os.MkdirTemp("", "depeer-scenario-")
@@ -176,7 +182,7 @@ func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
 		return verdict{}, err
 	}
 	t, outside := c.truth.during(r.stats.First, r.stats.Last.Add(c.cfg.Policy.Hold))
-	s := t.compare(got.events, r.incidents)
+	s := t.compareMoves(t.compare(got.events, r.incidents), got.migrations())
 	s.Outside = outside
 	return newVerdict("case", c.name, s, s.Delays), nil
 }
@@ -222,8 +228,33 @@ func (v *verdict) print(w io.Writer) {
 	}
 }
 
-// eventSink keeps the events.
-type eventSink struct{ events []watch.Event }
+// eventSink keeps the events, and the last revision of each migration.
+type eventSink struct {
+	events []watch.Event
+	moves  map[string]cnc.Migration
+	order  []string
+}
+
+func (s *eventSink) moved(list []cnc.Migration) error {
+	if s.moves == nil {
+		s.moves = map[string]cnc.Migration{}
+	}
+	for _, m := range list {
+		if _, ok := s.moves[m.ID]; !ok {
+			s.order = append(s.order, m.ID)
+		}
+		s.moves[m.ID] = m
+	}
+	return nil
+}
+
+func (s *eventSink) migrations() []cnc.Migration {
+	out := make([]cnc.Migration, 0, len(s.order))
+	for _, id := range s.order {
+		out = append(out, s.moves[id])
+	}
+	return out
+}
 
 func (s *eventSink) found(events []watch.Event, _ []watch.Incident) error {
 	s.events = append(s.events, events...)

@@ -11,6 +11,7 @@ import (
 
 	"depeer/bus"
 	"depeer/watch"
+	"depeer/watch/cnc"
 	"depeer/watch/roster"
 	"depeer/web"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	Watchlists []roster.Config `yaml:"watchlists"`
 	Canaries   []netip.Prefix  `yaml:"canaries"`
 	Policy     watch.Policy    `yaml:"policy"`
+	Migration  cnc.Config      `yaml:"migration"`
 	Sources    []SourceConfig  `yaml:"sources"`
 	Bus        bus.Config      `yaml:"bus"`
 	Timeline   TimelineConfig  `yaml:"timeline"`
@@ -33,7 +35,7 @@ type Config struct {
 
 // DefaultConfig is what holds for every key that a file does not mention.
 func DefaultConfig() *Config {
-	return &Config{Policy: watch.DefaultPolicy(), Bus: bus.DefaultConfig(), Timeline: DefaultTimelineConfig(), Web: web.DefaultConfig(), Run: DefaultRunConfig()}
+	return &Config{Policy: watch.DefaultPolicy(), Migration: cnc.DefaultConfig(), Bus: bus.DefaultConfig(), Timeline: DefaultTimelineConfig(), Web: web.DefaultConfig(), Run: DefaultRunConfig()}
 }
 
 // Watchlist is what the configuration watches.
@@ -137,7 +139,7 @@ func (c *Config) decode(root *node, d *decoder) {
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
 	broken := f.broken()
-	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Bus.Validate(), c.Timeline.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists()}
+	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Migration.Validate(), c.Bus.Validate(), c.Timeline.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists()}
 	for _, err := range leaves(judged...) {
 		path, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {

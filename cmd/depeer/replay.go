@@ -27,6 +27,7 @@ type replayFlags struct {
 	json, all, publish bool
 	from, to           string
 	seed               []string
+	sightings          []string
 }
 
 func replayCommand() *cobra.Command {
@@ -54,6 +55,7 @@ prefix that too few peers have spoken of, nor that something is new.`,
 	l.BoolVar(&f.publish, "publish", false, "publish what is found on the bus of the configuration")
 	l.StringVar(&f.from, "from", "", "tell from this `TIME` on, UTC (2008-11-11, 2008-11-11T21:00, RFC 3339 or seconds since 1970); what was recorded before is what it begins with")
 	l.StringVar(&f.to, "to", "", "latest `TIME`; a day alone means its end")
+	l.StringSliceVar(&f.sightings, "sightings", nil, "`FILE` of C&C sightings: says where families went, too")
 	l.StringSliceVar(&f.seed, "seed", nil, "`RIB` to start from, read before everything else")
 	return c
 }
@@ -94,6 +96,13 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 		}
 		defer b.Close()
 		r.sinks = append(r.sinks, &busSink{ctx: ctx, bus: b})
+	}
+	if len(f.sightings) > 0 {
+		list, err := readSightings(f.sightings)
+		if err != nil {
+			return err
+		}
+		r.hearSightings(cfg, list)
 	}
 	err = r.run(ctx, args, f.seed, from, to, bar)
 	if done := r.finish(); done != nil {

@@ -43,11 +43,20 @@ func replayScenario(t *testing.T, file string) (score, *replayer) {
 	r := newReplayer(c.cfg)
 	got := &eventSink{}
 	r.sinks = append(r.sinks, got)
+	r.hearSightings(c.cfg, c.seen)
 	if err := r.run(context.Background(), []string{dir}, nil, time.Time{}, time.Time{}, &progress{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.finish(); err != nil {
 		t.Fatal(err)
 	}
-	return c.truth.compare(got.events, r.incidents), r
+	if testing.Verbose() {
+		for _, m := range got.migrations() {
+			t.Log(moveLine(&m), m.Summary, m.Caveats)
+			for _, e := range m.Evidence {
+				t.Logf("    %5.2f %s: %s", e.Points, e.Name, e.Text)
+			}
+		}
+	}
+	return c.truth.compareMoves(c.truth.compare(got.events, r.incidents), got.migrations()), r
 }

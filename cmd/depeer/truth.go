@@ -10,6 +10,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/watch"
+	"depeer/watch/cnc"
 )
 
 // truth is what is known to have happened, one fact a line:
@@ -20,6 +21,8 @@ import (
 //	hoster.dark mccolo between ... and ...
 //	feed.lost rrc00 between ... and ...
 //	never route.withdrawn mccolo [between ... and ...]
+//	cnc.moved mccolo Srizbi 39823 between ... and ... brief 13h
+//	cnc.no-gap mccolo Cutwail
 //	class blackout          at least one incident is of it
 //	never class moved       none is
 //	incidents 2             so many in all
@@ -44,6 +47,8 @@ type fact struct {
 	family   int
 	prefix   netip.Prefix
 	from, to time.Time
+	malware  string        // cnc.*: the family
+	brief    time.Duration // cnc.moved: it stayed there no longer than about this
 	text     string
 }
 
@@ -121,6 +126,10 @@ func parseFact(w []string) (fact, error) {
 		switch {
 		case w[i] == "via":
 			f.via, err = bgp.ParseASN(next())
+		case w[i] == "brief":
+			f.brief, err = parseEvery(next())
+		case strings.HasPrefix(w[0], "cnc.") && i == 2 && w[i] != "between":
+			f.malware = cnc.DefaultFamilies().Canonical(strings.ReplaceAll(w[i], "_", " "))
 		case w[i] == "family":
 			f.family, err = strconv.Atoi(next())
 		case w[i] == "between":
@@ -173,20 +182,33 @@ type score struct {
 	Delays    []time.Duration `json:"-"`
 	Outside   int             `json:"outside"` // facts of another time than the recordings
 	Faults    []string        `json:"faults"`  // what differs, in words
+
+	MoveFacts  int             `json:"move_facts"`  // of C&C
+	MovesFound int             `json:"moves_found"` // of these
+	MovesSaid  int             `json:"moves_said"`  // cnc.moved
+	MovesFalse int             `json:"moves_false"` // of these, those that the truth does not list
+	Lags       []time.Duration `json:"-"`
+	Scored     []scored        `json:"-"`
 }
 
 // during leaves out the facts that recordings of that time cannot show.
 func (t *truth) during(first, last time.Time) (*truth, int) {
 	u := *t
-	u.facts = slices.DeleteFunc(slices.Clone(t.facts), func(f fact) bool { return f.to.Before(first) || f.from.After(last) })
+	u.facts = slices.DeleteFunc(slices.Clone(t.facts), func(f fact) bool {
+		return !f.aboutMoves() && (f.to.Before(first) || f.from.After(last))
+	})
 	return &u, len(t.facts) - len(u.facts)
 }
 
 // compare scores the events and the last revisions of the incidents.
 func (t *truth) compare(events []watch.Event, incidents []watch.Incident) score {
-	s := score{Facts: len(t.facts), Incidents: len(incidents)}
+	s := score{Incidents: len(incidents)}
 	for i := range t.facts {
 		f := &t.facts[i]
+		if f.aboutMoves() {
+			continue
+		}
+		s.Facts++
 		at := slices.IndexFunc(events, func(e watch.Event) bool { return f.fits(&e) && f.within(&e) })
 		if at < 0 {
 			s.Faults = append(s.Faults, "not found: "+f.text)

@@ -28,6 +28,10 @@ type growth struct {
 
 const daySeconds = 86400
 
+// learnt is how long a family has to be known before a host of it is believed to be new
+// where no cut says so: what was there when the looking began is not.
+const learnt = 14 * daySeconds
+
 // reach is one window of the kernel of lags.
 type reach struct {
 	from, to time.Duration
@@ -55,7 +59,7 @@ func (j *Judge) growth(f *family, hosterID string, p place, anchor, now int64) (
 		}
 		g := growth{from: from, to: to, weight: r.weight}
 		for _, x := range f.Places[p].Hosts {
-			if x.First >= from && x.First <= to && (r.from < 0) == (x.First < anchor) && j.counts(f, x) {
+			if x.First >= from && x.First <= to && (r.from < 0) == (x.First < anchor) && j.counts(f, x) && (r.from >= 0 || x.First >= f.First+learnt) {
 				g.hosts = append(g.hosts, x)
 			}
 		}

@@ -172,7 +172,7 @@ func (j *Judge) cncItems(h *hoster, f *family, c *chain, p place, g *growth, hom
 	items := []Item{{ItemRate, round(g.points), fmt.Sprintf("%s; weight %.1f", text, g.weight), records(ids...)}}
 	before := f.Places[p].seenWithin(day(min(anchor, first.First)-int64(j.Cfg.Alive/time.Second)), day(min(anchor, first.First))-1)
 	if share := home.share(); share > 0 && !before && !f.Tool {
-		left := home.left(c.darkAt(max(first.First, c.start)))
+		left := home.left(c.wasDark(first.First))
 		w := share * left
 		if g.weight < 0.4 {
 			w /= 2
@@ -378,3 +378,6 @@ func (c *chain) returns(h *hoster, at int64) []*fact {
 	}
 	return out
 }
+
+// wasDark reports whether the hoster had been dark by a moment.
+func (c *chain) wasDark(t int64) bool { return len(c.dark) > 0 && c.dark[0].First <= t }

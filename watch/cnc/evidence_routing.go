@@ -60,9 +60,10 @@ func (j *Judge) cutItems(h *hoster, c *chain) []Item {
 	for _, f := range c.facts {
 		switch f.Kind {
 		case watch.UpstreamLost:
-			// The last one to go makes it dark: that is said by another item.
-			darkens := slices.ContainsFunc(c.dark, func(s span) bool { return s.First >= f.Onset-600 && s.First <= f.Onset+3600 })
-			if !darkens && !slices.ContainsFunc(lost, func(o *fact) bool { return o.Upstream == f.Upstream }) {
+			// The last one to go makes it dark: that is said by another item. So is what little
+			// was left of a dark one.
+			darkens := slices.ContainsFunc(c.dark, func(s span) bool { return s.First >= f.Onset-600 && s.First <= f.Onset+600 })
+			if !darkens && !c.darkAt(f.Onset) && !slices.ContainsFunc(lost, func(o *fact) bool { return o.Upstream == f.Upstream }) {
 				lost = append(lost, f)
 				ups = append(ups, asText(f.Upstream))
 			}

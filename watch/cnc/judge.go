@@ -280,7 +280,7 @@ func (j *Judge) Advance(now time.Time) []Migration {
 	t, step := now.Unix(), int64(j.Cfg.Every/time.Second)
 	var out []Migration
 	if j.Pending != 0 {
-		grid := max((j.Pending+step-1)/step*step, j.Judged)
+		grid := max((j.Pending/step+1)*step, j.Judged)
 		if grid > t {
 			return nil
 		}

@@ -99,7 +99,7 @@ func (c *Config) Validate() error {
 		{"quiet", c.Quiet, time.Hour}, {"young", c.Young, 0},
 	} {
 		if x.v < x.min {
-			errs = append(errs, fmt.Errorf("%s: must be at least %s, is %s", x.key, x.min, x.v))
+			errs = append(errs, fmt.Errorf("migration.%s: must be at least %s, is %s", x.key, x.min, x.v))
 		}
 	}
 	for _, x := range []struct {
@@ -107,20 +107,20 @@ func (c *Config) Validate() error {
 		v   float64
 	}{{"moved.routing", c.Moved.Routing}, {"moved.cnc", c.Moved.CNC}, {"moved.label", c.Moved.Label}, {"watch_from", c.WatchFrom}} {
 		if !(x.v > 0 && x.v <= 100) {
-			errs = append(errs, fmt.Errorf("%s: must be above 0 and at most 100, is %v", x.key, x.v))
+			errs = append(errs, fmt.Errorf("migration.%s: must be above 0 and at most 100, is %v", x.key, x.v))
 		}
 	}
 	if c.MaxHosts < 1000 {
-		errs = append(errs, fmt.Errorf("max_hosts: must be at least 1000, is %d", c.MaxHosts))
+		errs = append(errs, fmt.Errorf("migration.max_hosts: must be at least 1000, is %d", c.MaxHosts))
 	}
 	if c.Gone.Hosts < 1 {
-		errs = append(errs, fmt.Errorf("gone.hosts: must be at least 1, is %d", c.Gone.Hosts))
+		errs = append(errs, fmt.Errorf("migration.gone.hosts: must be at least 1, is %d", c.Gone.Hosts))
 	}
 	if !(c.Gone.Part >= 0 && c.Gone.Part < 1) {
-		errs = append(errs, fmt.Errorf("gone.part: must be from 0 to below 1, is %v", c.Gone.Part))
+		errs = append(errs, fmt.Errorf("migration.gone.part: must be from 0 to below 1, is %v", c.Gone.Part))
 	}
 	if !(c.Gone.Chance > 0 && c.Gone.Chance < 1) {
-		errs = append(errs, fmt.Errorf("gone.chance: must be between 0 and 1, is %v", c.Gone.Chance))
+		errs = append(errs, fmt.Errorf("migration.gone.chance: must be between 0 and 1, is %v", c.Gone.Chance))
 	}
 	return errors.Join(append(errs, c.Points.validate()...)...)
 }
@@ -137,7 +137,7 @@ func (p *Points) validate() []error {
 		{"home", p.Home}, {"generated", p.Generated}, {"fingerprint", p.Fingerprint}, {"still_there_max", p.StillThereMax},
 	} {
 		if !(x.v >= -20 && x.v <= 20) {
-			errs = append(errs, fmt.Errorf("points.%s: must be from -20 to 20, is %v", x.key, x.v))
+			errs = append(errs, fmt.Errorf("migration.points.%s: must be from -20 to 20, is %v", x.key, x.v))
 		}
 	}
 	return errs
