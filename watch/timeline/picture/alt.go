@@ -1,8 +1,10 @@
 package picture
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"depeer/watch/timeline"
 )
@@ -29,21 +31,27 @@ func (d *drawing) alt() string {
 	}
 	var parts []string
 	for i := range t.Visibility {
-		if s := d.sayVisibility(&t.Visibility[i]); s != "" && len(parts) < 2 {
-			parts = append(parts, s)
+		if len(parts) < 2 {
+			parts = append(parts, d.sayVisibility(&t.Visibility[i]))
 		}
 	}
 	parts = append(parts, count(len(d.events), "event", "events"))
-	if n := len(t.Incidents); n > 0 {
+	if n := len(d.stories()); n > 0 {
 		parts = append(parts, count(n, "incident", "incidents"))
 	}
-	if n := len(t.Gaps); n > 0 {
-		parts = append(parts, count(n, "gap", "gaps")+" in what was heard")
+	gaps := 0
+	for i := range t.Gaps {
+		if _, ok := d.stretch(&t.Gaps[i]); ok {
+			gaps++
+		}
 	}
-	b.WriteString(strings.Join(parts, ", ") + ".")
+	if gaps > 0 {
+		parts = append(parts, count(gaps, "gap", "gaps")+" in what was heard")
+	}
+	b.WriteString(strings.Join(parts, "; ") + ".")
 	var told []string
 	for _, x := range important(deeds(d.events), 3) {
-		told = append(told, minute(x.at)+" "+brief(d.names.say(x), 80))
+		told = append(told, minute(x.at.Truncate(time.Second))+" "+brief(d.names.say(x), 80))
 	}
 	if len(told) > 0 {
 		b.WriteString(" Most important: " + strings.Join(told, "; ") + ".")
@@ -62,22 +70,36 @@ func brief(s string, n int) string {
 
 // sayVisibility says how a family was seen at the beginning and at the end of what is known.
 func (d *drawing) sayVisibility(l *timeline.Lane) string {
-	columns := d.columns(l.Points, 1)
-	var first, last *column
-	for i := range columns {
-		if columns[i].seen {
-			if first == nil {
-				first = &columns[i]
-			}
-			last = &columns[i]
+	var first, last, least, most float64
+	known, blind := false, false
+	for i, p := range l.Points {
+		until := d.end
+		if i+1 < len(l.Points) && l.Points[i+1].At.Before(until) {
+			until = l.Points[i+1].At
 		}
+		if !until.After(p.At) || !until.After(d.from) {
+			continue
+		}
+		v, ok := part(p.Value)
+		if !ok || p.Eligible <= 0 {
+			blind = true
+			continue
+		}
+		if !known {
+			first, least, most = v, v, v
+			blind = blind || p.At.After(d.from)
+		}
+		known = true
+		last, least, most = v, min(least, v), max(most, v)
 	}
-	name := familyOf(l.Family)
+	name := cmp.Or(familyOf(l.Family), "routes")
 	switch {
-	case first == nil:
-		return strings.TrimSpace(name + " seen by nobody who could tell")
-	case first == last:
-		return strings.TrimSpace(fmt.Sprintf("%s held by %s of the peers throughout", name, percent(first.high)))
+	case !known:
+		return name + ": nobody was there to see"
+	case least == most && blind:
+		return fmt.Sprintf("%s held by %s of the peers wherever it was seen", name, percent(first))
+	case least == most:
+		return fmt.Sprintf("%s held by %s of the peers throughout", name, percent(first))
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s held by %s of the peers first, %s last", name, percent(first.high), percent(last.low)))
+	return fmt.Sprintf("%s held by %s of the peers first and %s last, at least %s, at most %s", name, percent(first), percent(last), percent(least), percent(most))
 }

@@ -104,7 +104,7 @@ func (s step) next(t time.Time) time.Time {
 func (c *clock) ticks(measure func(string) float64) ([]time.Time, step) {
 	chosen := steps[len(steps)-1]
 	for _, s := range steps {
-		if s.apart()/c.span()*(c.x1-c.x0) >= measure(c.to.Format(s.label))+22 {
+		if s.apart()/c.span()*(c.x1-c.x0) >= measure(c.to.Format(s.label))+12 {
 			chosen = s
 			break
 		}

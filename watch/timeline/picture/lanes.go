@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"depeer/bgp"
 	"depeer/watch"
@@ -77,7 +78,7 @@ func (d *drawing) course(points []timeline.Point, full, y, h float64, c tints) {
 		solid = grow(solid, x.x0, x.x1, y+h-low, y+h)
 		if high > low {
 			pale = grow(pale, x.x0, x.x1, y+h-high, y+h-low)
-			d.used[keyPale] = true
+			d.pales++
 		}
 		top := y + h - high
 		if n := len(run); n == 0 {
@@ -131,7 +132,7 @@ func grow(rings [][]point, x0, x1, top, bottom float64) [][]point {
 // blank is a time in which nobody was there to see.
 func (d *drawing) blank(b stretch, y, h float64) {
 	d.scene.rect(back, shade, b.x0, y, b.x1-b.x0, h)
-	d.scene.hatch(over, blind, b.x0, y, b.x1-b.x0, h, 4, 0.9)
+	d.scene.hatch(over, blind, b.x0, y, b.x1-b.x0, h, everyBlind, 0.9)
 }
 
 // caption writes the name of a lane and, at the right of its column, a number.
@@ -139,12 +140,25 @@ func (d *drawing) caption(y, h float64, name string, st style, number string) {
 	small := style{size: sizeSmall, ink: muted, on: paper}
 	base := y + h/2 + 4
 	room := d.x0 - 8 - d.left
-	if number != "" {
-		w := d.scene.measure(number, small)
+	first, _, _ := strings.Cut(name, " ") // an AS number is not cut: rather there is no other number
+	if w := d.scene.measure(number, small); number != "" && w+8+d.scene.measure(first, st) <= room {
 		d.scene.write(d.x0-8-w, base, small, number)
 		room -= w + 8
 	}
-	d.scene.write(d.left, base, st, d.scene.fit(name, st, room))
+	d.scene.write(d.left, base, st, d.fitName(name, st, room))
+}
+
+// fitName cuts a name, but never an AS number, which would read as another.
+func (d *drawing) fitName(name string, st style, room float64) string {
+	number, rest, _ := strings.Cut(clean(name), " ")
+	if !strings.HasPrefix(number, "AS") || rest == "" {
+		return d.scene.fit(name, st, room)
+	}
+	cut := d.scene.fit(rest, st, room-d.scene.measure(number+" ", st))
+	if len([]rune(cut)) < 4 && cut != rest {
+		return d.scene.fit(number, st, room)
+	}
+	return number + " " + cut
 }
 
 // section writes a heading above lanes, and at its right what the heights mean.
@@ -153,8 +167,8 @@ func (d *drawing) section(y float64, words, scale string) float64 {
 	small := style{size: sizeSmall, ink: muted, on: paper}
 	words = d.scene.fit(words, st, d.right-d.left)
 	end := d.scene.write(d.left, y+rowSmall-2, st, words)
-	if w := d.scene.measure(scale, small); end+12+w <= d.right {
-		d.scene.write(max(d.x0, end+12), y+rowSmall-2, small, scale)
+	if x := max(d.x0, end+12); x+d.scene.measure(scale, small) <= d.right {
+		d.scene.write(x, y+rowSmall-2, small, scale)
 	}
 	return y + rowSmall + 4
 }
@@ -208,7 +222,7 @@ func (d *drawing) visibility(y float64) float64 {
 			}{{"100 %", 9}, {"50 %", tall/2 + 4}, {"0", tall}} {
 				d.scene.write(d.x0-8-d.scene.measure(v.words, small), y+v.base, small, v.words)
 			}
-			y += tall + between + 4
+			y += tall + 2*between
 		}
 	}
 	return y
@@ -246,7 +260,7 @@ func (d *drawing) upstreams(y float64) float64 {
 			lanes = append(slices.Clone(lanes[:most]), more)
 		}
 		full := fullHeight(lanes)
-		y = d.section(y+2, "Upstreams "+familyOf(lanes[0].Family), "share of the routes; a lane's full height is "+percent(full))
+		y = d.section(y+2, "Upstreams "+familyOf(lanes[0].Family), "share of the routes, full height "+percent(full))
 		for j := range lanes {
 			l := &lanes[j]
 			name, st := bgp.ASN(l.ASN), style{size: sizeText, ink: ink, on: paper}
@@ -292,7 +306,7 @@ func (d *drawing) origins(y float64) float64 {
 			lanes = append(slices.Clone(lanes[:mostFrom]), more)
 		}
 		full := fullHeight(lanes)
-		y = d.section(y+2, "Origins "+familyOf(lanes[0].Family), "share of the routes; a lane's full height is "+percent(full))
+		y = d.section(y+2, "Origins "+familyOf(lanes[0].Family), "share of the routes, full height "+percent(full))
 		for j := range lanes {
 			l := &lanes[j]
 			folded := rest > 0 && j == len(lanes)-1
@@ -362,7 +376,23 @@ func (d *drawing) onLane(l *timeline.Lane, y, h float64) {
 		}
 		last = append(last, sign{x, e})
 	}
+	if len(last) > 16 { // signs side by side would hide the lane
+		d.rug(about, y)
+		return
+	}
 	for _, s := range last {
 		d.sign(s.e.Kind, min(max(s.x, d.x0+5), d.x1-5), y+h/2, 4.5)
+	}
+}
+
+// rug marks each event of a lane by a tick at its top.
+func (d *drawing) rug(about map[string]bool, y float64) {
+	last := -10.0
+	for _, e := range d.events {
+		if x := min(max(d.at(onset(e)), d.x0+1), d.x1-1); about[e.ID] && x >= last+2.5 {
+			d.scene.segment(front, paper, x, y, x, y+6, 2.4, false)
+			d.scene.segment(front, ink, x, y, x, y+5, 1.2, false)
+			last = x
+		}
 	}
 }

