@@ -358,3 +358,11 @@ func (h HTTP) tell(t *testing.T, r notify.Receiver, service Service) {
 		seen[reply] = true
 	}
 }
+
+// Open gives a receiver for a service, for a test of a package's own.
+func Open(t *testing.T, service http.Handler, create func(*testing.T, Place) notify.Receiver) notify.Receiver {
+	t.Helper()
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	return create(t, Place{URL: server.URL, HTTP: server.Client(), Log: slog.New(slog.DiscardHandler)})
+}
