@@ -85,7 +85,7 @@ func (m *monitor) reload(ctx context.Context, why string) {
 	}
 	for name, same := range map[string]bool{
 		"sources": reflect.DeepEqual(cfg.Sources, m.cfg.Sources), "bus": reflect.DeepEqual(cfg.Bus, m.cfg.Bus),
-		"watchlists": reflect.DeepEqual(cfg.Watchlists, m.cfg.Watchlists), "web": cfg.Web == m.cfg.Web, "run": cfg.Run == m.cfg.Run,
+		"watchlists": reflect.DeepEqual(cfg.Watchlists, m.cfg.Watchlists), "web": reflect.DeepEqual(cfg.Web, m.cfg.Web), "run": cfg.Run == m.cfg.Run,
 	} {
 		if !same {
 			m.log.Warn("a changed section has an effect only after a restart", "section", name)
