@@ -16,6 +16,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/watch/cnc"
+	"depeer/watch/timeline"
 	"depeer/web/access"
 )
 
@@ -79,6 +80,8 @@ func trouble(err error) error {
 		return known
 	case errors.Is(err, ErrUnknown):
 		return missing("%s", strings.TrimSuffix(strings.TrimSuffix(err.Error(), ErrUnknown.Error()), ": "))
+	case errors.Is(err, timeline.ErrNothing):
+		return missing("%s", err)
 	case errors.Is(err, ErrRefused):
 		return bad("%s", strings.TrimSuffix(strings.TrimSuffix(err.Error(), ErrRefused.Error()), ": "))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -101,7 +104,9 @@ type operation struct {
 	about        string
 	tag          string
 	needs        access.Scope
-	body         int64 // octets of the request at most; a megabyte where 0
+	body         int64                   // octets of the request at most; a megabyte where 0
+	status       int                     // of success; 200 where 0, or 204 without an answer
+	others       map[string]*huma.Schema // what it gives beside JSON, by type
 }
 
 // newAPI makes the description and the routes.
@@ -175,10 +180,16 @@ func register[I, O any](s *Server, o operation, work func(context.Context, *I) (
 
 func (s *Server) describe(o operation) huma.Operation {
 	h := huma.Operation{Method: o.method, Path: base + o.path, OperationID: o.id, Summary: o.summary, Description: o.about, Tags: []string{o.tag},
-		MaxBodyBytes: o.body, Security: []map[string][]string{{}, {"token": {}}, {"session": {}}},
+		MaxBodyBytes: o.body, DefaultStatus: o.status, Security: []map[string][]string{{}, {"token": {}}, {"session": {}}},
 		Extensions: map[string]any{"x-scope": string(o.needs)}}
 	s.scopes[o.method+" "+h.Path] = o.needs
 	return h
+}
+
+// schema describes what x looks like as JSON.
+func (s *Server) schema(x any) *huma.Schema {
+	t := reflect.TypeOf(x)
+	return s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
 }
 
 // problem writes an RFC 9457 document where the API has no hand in it.
