@@ -121,6 +121,9 @@ type Extra struct {
 	Node *Node
 }
 
+// PathID is the ADD-PATH identifier of Node (RFC 7911), 0 without.
+func (s *Slot) PathID() uint32 { return s.id }
+
 // Entry is one prefix and what each peer says of it.
 type Entry struct {
 	Prefix netip.Prefix
