@@ -31,9 +31,6 @@ type Options struct {
 	MaxEntries int           // 0: 3 million
 }
 
-// Parser reads one file of a format.
-type Parser func(r io.Reader, o Options, into func(cnc.Sighting)) (Stats, error)
-
 // Format is a way to publish indicators.
 type Format struct {
 	About   string        // one line
@@ -94,11 +91,6 @@ func Parse(format string, r io.Reader, o Options, into func(cnc.Sighting)) (Stat
 		return in.Stats, doubt("holds no entry")
 	}
 	return in.Stats, nil
-}
-
-// Parser is the reader of one format, for those who have many files of it.
-func (f Format) Parser(name string) Parser {
-	return func(r io.Reader, o Options, into func(cnc.Sighting)) (Stats, error) { return Parse(name, r, o, into) }
 }
 
 // opened undoes gzip, bounds the stream and looks at its head.
