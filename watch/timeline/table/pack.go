@@ -19,9 +19,9 @@ import (
 const seqStep = 1 << 20
 
 // pack moves about as many changes of the tail as given into chunks, in one transaction,
-// and gives how many. The caller holds s.writing.
-func (s *Store) pack(ctx context.Context, atMost int) (int, error) {
-	total := 0
+// and gives how many, and how many chunks. The caller holds s.writing.
+func (s *Store) pack(ctx context.Context, atMost int) (int, int, error) {
+	total, chunks := 0, 0
 	err := s.update(ctx, func(x *transaction) error {
 		var ids []int64
 		full := false
@@ -49,12 +49,13 @@ func (s *Store) pack(ctx context.Context, atMost int) (int, error) {
 				return err
 			}
 		}
+		chunks = p.chunks
 		return x.exec("DELETE FROM tail WHERE id <= ?", ids[len(ids)-1])
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return total, nil
+	return total, chunks, nil
 }
 
 // packing is one move from the tail into chunks.
@@ -68,6 +69,7 @@ type packing struct {
 	carriers map[uint32]carriers // by path
 	hosters  map[uint32][]string // by word
 	months   map[int64]bool
+	chunks   int // written
 }
 
 // carriers is the ASes of a path.
@@ -182,6 +184,7 @@ func (p *packing) store(id uint32, rows []chunk.Row) error {
 		if err != nil {
 			return err
 		}
+		p.chunks += chunks
 		rows = rows[n:]
 	}
 	return nil

@@ -132,7 +132,7 @@ func (s *Store) makeRoom(ctx context.Context, n int) error {
 	})
 	for err == nil && have > 0 && have+int64(n) > int64(s.sizes.tail) {
 		var packed int
-		packed, err = s.pack(ctx, s.sizes.tail)
+		packed, _, err = s.pack(ctx, s.sizes.tail)
 		have -= int64(packed)
 	}
 	return err

@@ -388,10 +388,18 @@ func (m *Memory) Maintain(ctx context.Context, now time.Time, r timeline.Retenti
 	}
 	if r.Records > 0 {
 		limit := now.Add(-r.Records)
-		m.records = slices.DeleteFunc(m.records, func(x timeline.Record) bool {
-			open := x.Until.IsZero() && lasts(x.Kind)
-			return !open && x.At.Before(limit) && x.Until.Before(limit)
-		})
+		type key struct {
+			kind timeline.RecordKind
+			id   string
+		}
+		stay := map[key]bool{} // what is open, or of which any revision is young, stays with all of them
+		for _, x := range m.records {
+			stay[key{x.Kind, x.ID}] = stay[key{x.Kind, x.ID}] || !x.At.Before(limit) || !x.Until.Before(limit)
+		}
+		for _, x := range latest(slices.Clone(m.records)) {
+			stay[key{x.Kind, x.ID}] = stay[key{x.Kind, x.ID}] || x.Until.IsZero() && lasts(x.Kind)
+		}
+		m.records = slices.DeleteFunc(m.records, func(x timeline.Record) bool { return !stay[key{x.Kind, x.ID}] })
 	}
 	return timeline.Maintenance{Dropped: had - len(m.changes) - len(m.records)}, nil
 }

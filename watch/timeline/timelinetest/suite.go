@@ -26,6 +26,13 @@ func Run(t *testing.T, open Opener) {
 		{"Empty", testEmpty},
 		{"Worlds", testWorlds},
 		{"Order", testOrder},
+		{"Once", testOnce},
+		{"Late", testLate},
+		{"Retention", testRetention},
+		{"RetentionOfRecords", testRetentionOfRecords},
+		{"Readers", testReaders},
+		{"CutShort", testCutShort},
+		{"Bounded", testBounded},
 	} {
 		t.Run(x.name, func(t *testing.T) { x.test(t, open) })
 	}
