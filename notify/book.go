@@ -17,13 +17,13 @@ type Book struct {
 	group   map[string]*Thread // by receiver and group: the last one begun
 	hoster  map[string]*Thread // by receiver, hoster: the last one of incidents
 	eyes    map[string]*Thread // by receiver, feed and collector
-	acks    map[string]*Note   // by incident
+	notes   map[string][]Note  // by incident
 }
 
 // NewBook makes an empty one.
 func NewBook(r *Rules) *Book {
 	return &Book{rules: r, threads: map[string]*Thread{}, story: map[string]*Thread{}, group: map[string]*Thread{}, hoster: map[string]*Thread{},
-		eyes: map[string]*Thread{}, acks: map[string]*Note{}}
+		eyes: map[string]*Thread{}, notes: map[string][]Note{}}
 }
 
 // place is where a thread is kept.
@@ -127,9 +127,7 @@ func (b *Book) hear(receiver string, s Story, now time.Time, recall func(string)
 		b.put(t)
 		return nil
 	}
-	if s.Kind == IncidentStory && t.Ack == nil {
-		t.Ack = b.acks[s.ID]
-	}
+	t.hear(b.notes[s.ID])
 	b.put(t)
 	return t
 }
@@ -179,16 +177,12 @@ func first1(s []string) string {
 	return s[0]
 }
 
-// Note takes in what somebody said of an incident, and gives the threads that changed.
-func (b *Book) Note(incident string, n *Note) (changed []*Thread) {
-	b.acks[incident] = n
+// Note takes in all that was said of an incident, oldest first, and gives the threads
+// that changed.
+func (b *Book) Note(incident string, notes []Note) (changed []*Thread) {
+	b.notes[incident] = notes
 	for _, receiver := range b.rules.receivers {
-		t := b.story[place(receiver, incident)]
-		if t != nil && (t.Ack == nil || n.At.After(t.Ack.At)) {
-			if t.acked() && !n.Ack {
-				n = &Note{Who: n.Who, At: n.At, Comment: n.Comment, Ack: true} // a comment takes nothing back
-			}
-			t.Ack = n
+		if t := b.story[place(receiver, incident)]; t != nil && t.hear(notes) {
 			changed = append(changed, t)
 		}
 	}

@@ -18,6 +18,7 @@ type Decision struct {
 	Steps   []string  // escalations that it fulfils
 	At      time.Time // when to decide again; zero: when something is heard
 	Why     string    // nothing is sent: one line
+	Held    bool      // something would be, but for Why
 }
 
 // Decide says what is to be done about a thread now. It is pure: the same rules, thread
@@ -57,7 +58,7 @@ func (r *Rules) Decide(t *Thread, now time.Time) Decision {
 	if d.Send {
 		d.At = time.Time{}
 	} else {
-		d.Why = held.why
+		d.Why, d.Held = held.why, held.weight >= 3
 	}
 	return d
 }
@@ -161,8 +162,8 @@ func (r *Rules) follow(rt *route, t *Thread, heard bool, otherwise verdict) verd
 	}
 	s, last := rt.sub, &t.Told
 	over := !t.Ended.IsZero()
-	if t.Ack != nil && !t.Ack.At.Equal(last.Acked) {
-		return verdict{due: t.Ack.At, reason: Acked}
+	if t.Said != nil && !t.Said.At.Equal(last.Said) {
+		return verdict{due: t.Said.At, reason: Acked}
 	}
 	news := t.mark() != last.Mark
 	worse := rank(t.lead().Severity) > rank(last.Worst) || t.Again > last.Again || weighty(t.lead().Class) && t.lead().Class != last.Class && !over
@@ -238,7 +239,7 @@ func (r *Rules) unmute(rt *route, t *Thread, v verdict, now time.Time) verdict {
 			v.loud = false
 			return v
 		}
-		at, v.why = later.until, why
+		at, v.why, v.weight = later.until, why, 4
 		if !at.Before(always) {
 			return never(4, "%s", why)
 		}

@@ -32,9 +32,9 @@ func (h *Rehearsal) Hear(s Story, now time.Time) {
 }
 
 // Note tells what is due before now, and takes in what somebody said of an incident.
-func (h *Rehearsal) Note(incident string, n *Note) {
+func (h *Rehearsal) Note(incident string, n Note) {
 	h.Advance(n.At)
-	h.settle(h.book.Note(incident, n), n.At)
+	h.settle(h.book.Note(incident, append(h.book.notes[incident], n)), n.At)
 }
 
 // Silence puts a silence in force.

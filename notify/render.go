@@ -417,12 +417,12 @@ func facts(t *Thread) []Fact {
 		add("Flapped", "lost again %s", times(n))
 	}
 	if t.acked() {
-		add("Taken care of by", "%s", ackText(t.Ack))
+		add("Taken care of by", "%s", noteText(t.Ack))
 	}
 	return first(out, maxFacts)
 }
 
-func ackText(n *Note) string {
+func noteText(n *Note) string {
 	if n.Comment != "" {
 		return n.Who + ": " + n.Comment
 	}
@@ -435,12 +435,12 @@ func changes(t *Thread) []string {
 		return nil
 	}
 	var out []string
-	if t.Ack != nil && !t.Ack.At.Equal(t.Told.Acked) {
+	if t.Said != nil && !t.Said.At.Equal(t.Told.Said) {
 		how := "comment by "
-		if t.Ack.Ack {
+		if t.Said.Ack {
 			how = "acknowledged by "
 		}
-		out = append(out, line(how+ackText(t.Ack), maxLine))
+		out = append(out, line(how+noteText(t.Said), maxLine))
 	}
 	for i := range t.Stories {
 		s := &t.Stories[i]
@@ -481,7 +481,7 @@ func compare(b brief, s *Story) (out []string) {
 		out = append(out, asns(lacks(d, i.Lost))+" carries it no more")
 	}
 	if d := lacks(i.Remaining, b.Remaining); len(d) > 0 {
-		out = append(out, asns(d)+" carries it again")
+		out = append(out, asns(d)+" carries it")
 	}
 	if i.Class != b.Class {
 		out = append(out, fmt.Sprintf("%s, before: %s", className(i.Class), className(b.Class)))

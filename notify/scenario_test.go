@@ -170,7 +170,7 @@ func (p *play) step(l string) error {
 	case "event":
 		return p.event(watch.EventKind(f[2]), args)
 	case "ack", "comment":
-		p.r.Note(f[2], &Note{Who: f[3], At: p.now, Comment: say, Ack: f[1] == "ack"})
+		p.r.Note(f[2], Note{Who: f[3], At: p.now, Comment: say, Ack: f[1] == "ack"})
 	case "silence":
 		until, err := time.ParseDuration(args["for"])
 		if err != nil {

@@ -25,7 +25,8 @@ type Thread struct {
 	Ended    time.Time `json:"ended,omitzero"`  // when it was heard that all are over; zero while one is not
 	Again    int       `json:"again,omitempty"` // how often it went on after its end
 	Rose     time.Time `json:"rose,omitzero"`   // when it was heard that it is worse than before
-	Ack      *Note     `json:"ack,omitempty"`   // who takes care of it, or the last who commented
+	Ack      *Note     `json:"ack,omitempty"`   // of who takes care of it
+	Said     *Note     `json:"said,omitempty"`  // what was said of it last
 	News     []string  `json:"news,omitempty"`  // what was heard since the last message, a line each
 
 	Told     Told      `json:"told,omitzero"`  // the last message that arrived
@@ -38,6 +39,14 @@ type Thread struct {
 	Dead     string    `json:"dead,omitempty"`     // id of a message that is not tried again
 	Error    string    `json:"error,omitempty"`    // of the last attempt
 	Held     string    `json:"held,omitempty"`     // why nothing is told now, as published
+
+	revision uint64    // of the store; 0: not written yet
+	dirty    bool      // changed since
+	queued   bool      // it waits for its receiver
+	flying   bool      // its claim is on its way
+	retry    time.Time // not before
+	forced   bool      // somebody asked for it to be sent again
+	wake     time.Time // when it is looked at again; zero: when something is heard
 }
 
 // Told is a message: what it said, and why.
@@ -56,7 +65,7 @@ type Told struct {
 	Class  watch.Class    `json:"class,omitempty"`
 	Over   bool           `json:"over,omitempty"`
 	Again  int            `json:"again,omitempty"`
-	Acked  time.Time      `json:"acked,omitzero"`
+	Said   time.Time      `json:"said,omitzero"`  // the last note that it told
 	News   int            `json:"news,omitempty"` // of the lines of Thread.News, how many it told
 	Was    []brief        `json:"was,omitempty"`  // each story as it was told
 }
@@ -196,7 +205,22 @@ func (t *Thread) flaps() int {
 }
 
 // acked is whether somebody takes care of it.
-func (t *Thread) acked() bool { return t.Ack != nil && t.Ack.Ack }
+func (t *Thread) acked() bool { return t.Ack != nil }
+
+// hear takes in the notes of an incident, oldest first. It reports whether that is news.
+func (t *Thread) hear(notes []Note) bool {
+	news := false
+	for i := range notes {
+		n := notes[i]
+		if n.Ack && (t.Ack == nil || n.At.Before(t.Ack.At)) {
+			t.Ack, news = &n, true
+		}
+		if t.Said == nil || n.At.After(t.Said.At) {
+			t.Said, news = &n, true
+		}
+	}
+	return news
+}
 
 // claim notes the message that is about to be sent: afterwards it is known what it
 // said, whatever is heard meanwhile.
@@ -209,8 +233,8 @@ func (t *Thread) claim(d Decision, now time.Time) *Told {
 	if d.Loud {
 		c.Loud = now
 	}
-	if t.Ack != nil {
-		c.Acked = t.Ack.At
+	if t.Said != nil {
+		c.Said = t.Said.At
 	}
 	for i := range t.Stories {
 		c.Was = append(c.Was, briefOf(&t.Stories[i]))
@@ -232,11 +256,11 @@ func (t *Thread) messageID(d Decision) string {
 	if d.Reason == Reminder || d.Reason == Escalation {
 		number = strconv.Itoa(t.Told.Number)
 	}
-	acked := ""
-	if t.Ack != nil {
-		acked = t.Ack.At.UTC().Format(time.RFC3339Nano)
+	said := ""
+	if t.Said != nil {
+		said = t.Said.At.UTC().Format(time.RFC3339Nano)
 	}
-	return ident("message", t.Receiver, t.Key, t.mark(), acked, string(d.Reason), number)
+	return ident("message", t.Receiver, t.Key, t.mark(), said, string(d.Reason), number)
 }
 
 func briefOf(s *Story) brief {
