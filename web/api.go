@@ -113,7 +113,7 @@ type operation struct {
 func newAPI(m *http.ServeMux, version string) huma.API {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	registry.RegisterTypeAlias(reflect.TypeFor[bgp.Path](), reflect.TypeFor[pathSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[cnc.Lag](), reflect.TypeFor[float64]())
+	registry.RegisterTypeAlias(reflect.TypeFor[cnc.Lag](), reflect.TypeFor[lagSchema]())
 	// An AS number has 32 bits and no sign; int32 would be too small.
 	registry.RegisterTypeAlias(reflect.TypeFor[uint32](), reflect.TypeFor[uint64]())
 	indented := huma.Format{Marshal: writeJSON, Unmarshal: json.Unmarshal}
@@ -155,6 +155,14 @@ func (pathSchema) Schema(huma.Registry) *huma.Schema {
 	asn := &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &zero}
 	return &huma.Schema{Type: huma.TypeArray, Nullable: true, Description: "AS numbers from the peer to the origin; an AS_SET is a list of them",
 		Items: &huma.Schema{OneOf: []*huma.Schema{asn, {Type: huma.TypeArray, Items: asn}}}}
+}
+
+// lagSchema is a lag in JSON.
+type lagSchema float64
+
+// Schema describes it.
+func (lagSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Nullable: true, Description: "in seconds"}
 }
 
 // writeJSON writes what people read too.

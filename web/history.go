@@ -26,9 +26,10 @@ type Pictures func(w io.Writer, t *timeline.Timeline, p Picture) error
 
 // Picture says how to draw.
 type Picture struct {
-	PNG   bool // else SVG
-	Dark  bool
-	Width int // pixels; 0: as the Drawing likes
+	PNG   bool
+	Theme string  // "": light or dark, as whoever looks prefers; "light", "dark", "print"
+	Width int     // pixels; 0: as the drawing likes
+	Scale float64 // of PNG: pixels of the picture to one of Width; 0: 1
 	Now   time.Time
 }
 
@@ -58,8 +59,9 @@ func (in *Spanned) asking() (q timeline.Asking, err error) {
 
 // Drawing says what a picture is to look like.
 type Drawing struct {
-	Dark  bool `query:"dark" doc:"light on dark"`
-	Width int  `query:"width" minimum:"0" maximum:"4000" doc:"in pixels; 0: as the drawing likes" example:"1200"`
+	Theme string  `query:"theme" enum:"light,dark,print" doc:"as whoever looks prefers, where it is missing"`
+	Width int     `query:"width" minimum:"320" maximum:"4000" doc:"in pixels" example:"1200"`
+	Scale float64 `query:"scale" minimum:"0.5" maximum:"4" doc:"of a PNG: pixels of the picture to one of width"`
 }
 
 func (d *Drawing) drawing() *Drawing { return d }
@@ -229,7 +231,7 @@ func addPictures[T any, P drawn[T]](s *Server, path, id, what string) {
 			}
 			d := P(in).drawing()
 			var out bytes.Buffer
-			if err := s.deps.Pictures(&out, &t.Body, Picture{PNG: kind == "png", Dark: d.Dark, Width: d.Width, Now: s.now().UTC()}); err != nil {
+			if err := s.deps.Pictures(&out, &t.Body, Picture{PNG: kind == "png", Theme: d.Theme, Width: d.Width, Scale: d.Scale, Now: s.now().UTC()}); err != nil {
 				return nil, err
 			}
 			return func(w http.ResponseWriter, _ *http.Request) {
