@@ -87,6 +87,8 @@ type monitor struct {
 	lists   *lists
 	judge   *judge                    // nil without the role
 	collect atomic.Pointer[collector] // nil without the role, and until it begins
+	memory  atomic.Pointer[memory]    // nil without the role, and until the store is there
+	trouble atomic.Pointer[string]    // why the store is not there
 	web     *web.Server
 	metrics http.Handler
 	fetch   *fetch.Fetcher
@@ -133,6 +135,11 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	}
 	if m.has(roleDetect) {
 		if err := m.startJudge(ctx, &s); err != nil {
+			return err
+		}
+	}
+	if m.has(roleDetect) {
+		if err := m.startMemory(ctx, &s); err != nil {
 			return err
 		}
 	}
@@ -393,6 +400,9 @@ func (m *monitor) jobs() []job {
 	all := []job{{"reload", m.cfg.Run.Reload, m.lookForChange}}
 	if m.judge != nil {
 		all = append(all, job{"save", m.cfg.Run.Save, m.saveAll})
+	}
+	if m.has(roleDetect) && !m.cfg.Timeline.Off {
+		all = append(all, job{"timeline", m.cfg.Timeline.Maintain, m.maintain})
 	}
 	if m.collect.Load() != nil {
 		all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})

@@ -42,6 +42,9 @@ func (m *monitor) Status() web.Status {
 	if m.has(roleCollect) && m.collect.Load() == nil {
 		s.Reasons = append(s.Reasons, "the feeds have not begun")
 	}
+	if why := m.memoryTrouble(); why != "" {
+		s.Reasons = append(s.Reasons, "the timeline cannot be written: "+why)
+	}
 	s.Ready = len(s.Reasons) == 0
 	return s
 }

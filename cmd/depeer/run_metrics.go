@@ -50,6 +50,9 @@ func (x metrics) Collect(out chan<- prometheus.Metric) {
 	if x.m.judge != nil {
 		x.judge(add)
 	}
+	if x.m.memory.Load() != nil {
+		x.memory(add)
+	}
 }
 
 type addMetric func(kind prometheus.ValueType, name, help string, value float64, labels ...string)
@@ -128,6 +131,27 @@ func (x metrics) judge(add addMetric) {
 		add(gauge, "hoster_visibility", "part of the eligible (prefix, peer) pairs that have a route", h.Visibility, "hoster", h.Hoster)
 		add(gauge, "hoster_withdrawn_prefixes", "prefixes that hardly anybody sees", float64(h.Withdrawn), "hoster", h.Hoster)
 	}
+}
+
+func (x metrics) memory(add addMetric) {
+	m := x.m.memory.Load()
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	c, trouble := m.counts, m.trouble != ""
+	m.mu.Unlock()
+	count, gauge := prometheus.CounterValue, prometheus.GaugeValue
+	add(count, "timeline_changes_total", "changes of routes that were stored", float64(c.Changes))
+	add(count, "timeline_records_total", "events, revisions, gaps and other records that were stored", float64(c.Records))
+	add(count, "timeline_batches_total", "transactions that stored them", float64(c.Batches))
+	add(count, "timeline_errors_total", "transactions that failed; they are tried again", float64(c.Errors))
+	add(count, "timeline_bad_total", "messages that could not be read", float64(c.Bad))
+	add(count, "timeline_chunks_total", "chunks, by what was done with them", float64(c.Packed), "done", "packed")
+	add(count, "timeline_chunks_total", "chunks, by what was done with them", float64(c.Merged), "done", "merged")
+	add(count, "timeline_chunks_total", "chunks, by what was done with them", float64(c.Dropped), "done", "dropped")
+	add(gauge, "timeline_bytes", "size of the store when it was last packed", c.Bytes)
+	add(gauge, "timeline_writable", "1 while what is heard can be stored", one(!trouble))
 }
 
 func one(b bool) float64 {

@@ -103,6 +103,9 @@ func (m *monitor) applyLists(ctx context.Context, why string) {
 	if m.judge != nil {
 		m.judge.rewatch(watched, policy)
 	}
+	if x := m.memory.Load(); x != nil {
+		x.roll.replace(watched.Hosters)
+	}
 	if m.collect.Load() != nil {
 		m.collect.Load().roll.replace(watched.Hosters)
 		list, err := m.followed(ctx, m.collect.Load().roll)
