@@ -82,6 +82,8 @@ func trouble(err error) error {
 		return missing("%s", strings.TrimSuffix(strings.TrimSuffix(err.Error(), ErrUnknown.Error()), ": "))
 	case errors.Is(err, timeline.ErrNothing):
 		return missing("%s", err)
+	case errors.Is(err, ErrLater):
+		return newProblem(http.StatusServiceUnavailable, err.Error())
 	case errors.Is(err, ErrRefused):
 		return bad("%s", strings.TrimSuffix(strings.TrimSuffix(err.Error(), ErrRefused.Error()), ": "))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -94,6 +96,7 @@ func trouble(err error) error {
 var (
 	ErrUnknown = errors.New("not known")    // there is no such thing: 404
 	ErrRefused = errors.New("not accepted") // it cannot be done as asked: 400
+	ErrLater   = errors.New("not now")      // it is away, or not there yet: 503
 )
 
 // operation is one line of the API.

@@ -57,6 +57,20 @@ func (in *Spanned) asking() (q timeline.Asking, err error) {
 	return
 }
 
+// Moment is a question about one moment.
+type Moment struct {
+	At string `query:"at" doc:"the moment; the last one that is known where it is missing" example:"2008-11-11T21:00:00Z"`
+	Believing
+}
+
+func (in *Moment) asking() (q timeline.Asking, err error) {
+	if q.To, err = parseTime("at", in.At, true); err != nil {
+		return
+	}
+	q.Believed, err = parseTime("believed", in.Believed, true)
+	return
+}
+
 // Drawing says what a picture is to look like.
 type Drawing struct {
 	Theme string  `query:"theme" enum:"light,dark,print" doc:"as whoever looks prefers, where it is missing"`
@@ -134,24 +148,27 @@ func (s *Server) addHistory() {
 		Spanned
 		Drawing
 	}](s, "/asns/{asn}", "asn", "an AS")
-	register(s, reading("/prefixes/{cidr}/routes", "prefix-routes", tagHistory, "What every peer said of a prefix at a moment", ""), func(ctx context.Context, in *struct {
+	addMoments[struct {
+		HosterPath
+		Moment
+	}, struct {
+		HosterPath
+		Spanned
+	}](s, "/hosters/{id}", "hoster", "a hoster")
+	addMoments[struct {
 		PrefixPath
-		Believing
-		At string `query:"at" doc:"the moment; now where it is missing" example:"2008-11-11T21:00:00Z"`
-	}) (*body[timeline.Routes], error) {
-		var q timeline.Asking
-		err := in.about(&q)
-		if err != nil {
-			return nil, err
-		}
-		if q.To, err = parseTime("at", in.At, true); err != nil {
-			return nil, err
-		}
-		if q.Believed, err = parseTime("believed", in.Believed, true); err != nil {
-			return nil, err
-		}
-		return past(ctx, s, func(h History) (*timeline.Routes, error) { return h.RoutesAt(ctx, q) })
-	})
+		Moment
+	}, struct {
+		PrefixPath
+		Spanned
+	}](s, "/prefixes/{cidr}", "prefix", "a prefix")
+	addMoments[struct {
+		ASNPath
+		Moment
+	}, struct {
+		ASNPath
+		Spanned
+	}](s, "/asns/{asn}", "asn", "an AS")
 	register(s, reading("/upstreams/{asn}", "upstream", tagHistory, "Whom an AS carries, and whom it carried, gained and dropped", ""), s.upstream)
 	register(s, reading("/still", "still", tagHistory, "By whom every hoster is still routed, and for how many days it has been known", ""), s.still)
 	register(s, reading("/bgplay", "bgplay", tagHistory, "The routes of a prefix, AS or hoster as BGPlay reads them", "The JSON of RIPEstat's data call bgplay."), s.bgplay)
@@ -199,11 +216,47 @@ func addTimeline[T any, P asked[T]](s *Server, path, id, what string) {
 	register(s, o, func(ctx context.Context, in *T) (*body[timeline.Timeline], error) { return story(ctx, s, P(in)) })
 }
 
-func story[T any, P asked[T]](ctx context.Context, s *Server, in P) (*body[timeline.Timeline], error) {
+// addMoments adds the routes at a moment, and what is different at another.
+func addMoments[T, U any, P asked[T], Q asked[U]](s *Server, path, id, what string) {
+	o := reading(path+"/routes", id+"-routes", tagHistory, "What every peer said of "+what+" at a moment", "")
+	register(s, o, func(ctx context.Context, in *T) (*body[timeline.Routes], error) {
+		q, err := questionOf(P(in))
+		if err != nil {
+			return nil, err
+		}
+		return past(ctx, s, func(h History) (*timeline.Routes, error) { return h.RoutesAt(ctx, q) })
+	})
+	o = reading(path+"/difference", id+"-difference", tagHistory, "What is different of "+what+" at one moment from another", "Ask for both, `from` and `to`.")
+	register(s, o, func(ctx context.Context, in *U) (*body[timeline.Difference], error) {
+		q, err := questionOf(Q(in))
+		if err != nil {
+			return nil, err
+		}
+		if q.From.IsZero() || q.To.IsZero() {
+			return nil, bad("from, to: two moments are compared: say both")
+		}
+		if s.deps.Difference == nil {
+			return nil, absent(noTimeline)
+		}
+		out, err := busy(ctx, s, func() (*timeline.Difference, error) { return s.deps.Difference(ctx, q) })
+		if err != nil {
+			return nil, err
+		}
+		return &body[timeline.Difference]{*out}, nil
+	})
+}
+
+// questionOf reads the input.
+func questionOf[T any, P asked[T]](in P) (timeline.Asking, error) {
 	q, err := in.asking()
 	if err == nil {
 		err = in.about(&q)
 	}
+	return q, err
+}
+
+func story[T any, P asked[T]](ctx context.Context, s *Server, in P) (*body[timeline.Timeline], error) {
+	q, err := questionOf(in)
 	if err != nil {
 		return nil, err
 	}

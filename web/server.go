@@ -29,19 +29,20 @@ type Deps struct {
 	Logger  *slog.Logger
 	Version string
 
-	History   History                                                                     // questions about the past; may be nil
-	Records   Records                                                                     // events, incidents and the rest of what was concluded; may be nil
-	BGPlay    func(context.Context, timeline.Asking) (*timeline.BGPlay, error)            // may be nil
-	Still     func(ctx context.Context, at, believed time.Time) ([]timeline.Still, error) // may be nil
-	Pictures  Pictures                                                                    // of timelines; may be nil
-	Log       Log                                                                         // what the stream tells; may be nil
-	Desk      Desk                                                                        // acknowledgements and comments; may be nil
-	Subscribe Subscriptions                                                               // may be nil
-	Silence   Silences                                                                    // may be nil
-	Sightings Sightings                                                                   // takes sightings in; may be nil
-	Dossier   func(context.Context, string) (any, error)                                  // what is known of a hoster's C&C; may be nil
-	Tokens    access.Finder                                                               // of API tokens; needed with auth.tokens
-	Changed   func(access.Change)                                                         // is told every change, and must not block; may be nil
+	History    History                                                                     // questions about the past; may be nil
+	Records    Records                                                                     // events, incidents and the rest of what was concluded; may be nil
+	BGPlay     func(context.Context, timeline.Asking) (*timeline.BGPlay, error)            // may be nil
+	Still      func(ctx context.Context, at, believed time.Time) ([]timeline.Still, error) // may be nil
+	Difference func(context.Context, timeline.Asking) (*timeline.Difference, error)        // may be nil
+	Pictures   Pictures                                                                    // of timelines; may be nil
+	Log        Log                                                                         // what the stream tells; may be nil
+	Desk       Desk                                                                        // acknowledgements and comments; may be nil
+	Subscribe  Subscriptions                                                               // may be nil
+	Silence    Silences                                                                    // may be nil
+	Sightings  Sightings                                                                   // takes sightings in; may be nil
+	Dossier    func(context.Context, string) (any, error)                                  // what is known of a hoster's C&C; may be nil
+	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
+	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
 }
 
 // Server is the HTTP listener.

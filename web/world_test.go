@@ -135,7 +135,7 @@ func records(t testing.TB) []timeline.Record {
 func (w *world) deps() web.Deps {
 	asker := &timeline.Asker{Reader: w.memory, Hosters: []watch.Hoster{{ID: "mccolo", Name: "McColo Corp.", ASNs: []uint32{26780}}}}
 	return web.Deps{Monitor: w, Metrics: metricsPage, Logger: slog.New(slog.DiscardHandler), Version: "test",
-		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Records: w.memory, Log: w.log,
+		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Difference: asker.Difference, Records: w.memory, Log: w.log,
 		Desk: w.desk, Subscribe: w.desk, Silence: w.desk, Sightings: w.desk,
 		Pictures: func(out io.Writer, t *timeline.Timeline, p web.Picture) error {
 			o := picture.Options{Width: p.Width, Scale: p.Scale, Theme: picture.Theme(p.Theme), Now: p.Now}
