@@ -35,7 +35,7 @@ const (
 
 	header     = 6       // version, form, CRC-32C of what follows
 	worthwhile = 48      // octets below which zstd does not help
-	maxRaw     = 1 << 28 // octets of columns
+	maxRaw     = 1 << 26 // octets of columns
 )
 
 var (

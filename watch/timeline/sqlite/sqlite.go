@@ -188,3 +188,14 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// Settle moves what lies in the -wal file into the file itself: before the file is copied,
+// or measured.
+func (s *Store) Settle(ctx context.Context) error {
+	db, err := connect(s.path, "rw", "immediate")
+	if err != nil {
+		return explain(err)
+	}
+	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(explain(err), db.Close())
+}

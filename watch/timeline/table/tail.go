@@ -11,8 +11,10 @@ import (
 	"depeer/watch/timeline/chunk"
 )
 
-// tailRows is the most changes in one row of the tail.
-const tailRows = 1 << 16
+const (
+	tailRows   = 1 << 16 // the most changes in one row of the tail
+	tailOctets = 1 << 24 // of paths and hosters from which on the next one begins
+)
 
 // packer makes batches of changes: it numbers what they name.
 type packer struct {
@@ -24,6 +26,7 @@ type packer struct {
 	words    map[string]uint32
 	one      map[*string]uint32 // likewise of the hosters
 	scratch  []byte
+	octets   int // of paths and words
 }
 
 func newPacker() *packer {
@@ -52,11 +55,13 @@ func (p *packer) add(c *timeline.Change, recorded int64) {
 	}
 	switch {
 	case c.What == timeline.Left && c.Cause != "":
+		p.octets += len(c.Cause)
 		r.Word = number(p.words, &b.Words, c.Cause, c.Cause)
 	case len(c.Hosters) > 0:
 		n, ok := p.one[&c.Hosters[0]]
 		if !ok || len(splitWords(b.Words[n-1])) != len(c.Hosters) {
 			w := strings.Join(c.Hosters, wordSep)
+			p.octets += len(w)
 			n = number(p.words, &b.Words, w, w)
 			p.one[&c.Hosters[0]] = n
 		}
@@ -79,6 +84,7 @@ func (p *packer) path(path bgp.Path) uint32 {
 		p.batch.Paths = append(p.batch.Paths, path)
 		n = uint32(len(p.batch.Paths))
 		p.paths[string(p.scratch)] = n
+		p.octets += len(p.scratch)
 	}
 	if len(path) > 0 {
 		p.shared[&path[0]] = n
@@ -96,11 +102,12 @@ type packed struct {
 func packTail(changes []timeline.Change, recorded time.Time) []packed {
 	var out []packed
 	for len(changes) > 0 {
-		n := min(len(changes), tailRows)
+		n := 0
 		p := newPacker()
-		p.batch.Rows = make([]chunk.Row, 0, n)
-		for i := range changes[:n] {
-			p.add(&changes[i], micro(recorded))
+		p.batch.Rows = make([]chunk.Row, 0, min(len(changes), tailRows))
+		for n < len(changes) && n < tailRows && p.octets < tailOctets {
+			p.add(&changes[n], micro(recorded))
+			n++
 		}
 		out = append(out, packed{n, chunk.AppendBatch(nil, &p.batch)})
 		changes = changes[n:]
