@@ -51,7 +51,9 @@ func (c *Config) kernel() []reach {
 }
 
 // growth gives the best of the windows around a moment, for a family in a place.
-func (j *Judge) growth(f *family, hosterID string, p place, anchor, now int64) (best growth) {
+//
+// most is how many new hosts the hosts that left can account for.
+func (j *Judge) growth(f *family, p place, h *hoster, anchor, now int64, most int) (best growth) {
 	for _, r := range j.Cfg.kernel() {
 		from, to := anchor+int64(r.from/time.Second), min(anchor+int64(r.to/time.Second), now)
 		if to <= from {
@@ -59,17 +61,19 @@ func (j *Judge) growth(f *family, hosterID string, p place, anchor, now int64) (
 		}
 		g := growth{from: from, to: to, weight: r.weight}
 		for _, x := range f.Places[p].Hosts {
-			if x.First >= from && x.First <= to && (r.from < 0) == (x.First < anchor) && j.counts(f, x) && (r.from >= 0 || x.First >= f.First+learnt) {
+			if x.First >= from && x.First <= to && (r.from < 0) == (x.First < anchor) && x.Hoster != h.ID && j.counts(f, x) && (r.from >= 0 || x.First >= f.First+learnt) {
 				g.hosts = append(g.hosts, x)
 			}
 		}
 		if g.seen = len(g.hosts); g.seen == 0 {
 			continue
 		}
-		g.expected = j.expected(f, p, from, to)
-		ratio := math.Log((float64(g.seen) + 0.5) / (g.expected + 0.5))
+		since := max(f.seenBefore(from), from-14*daySeconds)
+		g.expected = j.expected(f, p, since, to)
+		seen := min(g.seen, most)
+		ratio := math.Log((float64(seen) + 0.5) / (g.expected + 0.5))
 		if ratio > 0 {
-			g.others = j.elsewhere(f, p, from, to, g.seen)
+			g.others = j.elsewhere(f, p, since, to, seen)
 			ratio = max(ratio-math.Log1p(g.others), 0)
 		}
 		g.points = min(r.weight*max(ratio, 0), j.Cfg.Points.Rate)
@@ -82,7 +86,7 @@ func (j *Judge) growth(f *family, hosterID string, p place, anchor, now int64) (
 
 // counts reports whether a host is evidence at all.
 func (j *Judge) counts(f *family, x *host) bool {
-	if x.DualUse || x.Initial && f.Bulk[day(x.First)] || j.front(x.Place.ASN) || f.flux(x) {
+	if x.DualUse || x.Relabelled || x.Initial && f.Bulk[day(x.First)] || j.front(x.Place.ASN) || f.flux(x) {
 		return false
 	}
 	s := j.Shared[x.Addr]

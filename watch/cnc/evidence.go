@@ -92,7 +92,7 @@ func (j *Judge) candidates(h *hoster, f *family, c *chain, now int64) []Migratio
 	from, to := c.start-int64(j.Cfg.Back/time.Second), c.last()+int64(j.Cfg.Link/time.Second)
 	var places []place
 	for p, x := range f.Places {
-		if !j.front(p.ASN) && !slices.Contains(h.ASNs, p.ASN) && slices.ContainsFunc(x.Hosts, func(o *host) bool { return o.First >= from && o.First <= to }) {
+		if !j.front(p.ASN) && !slices.Contains(h.ASNs, p.ASN) && x.Days.during(day(from), day(to), f.Bulk) > 0 {
 			places = append(places, p)
 		}
 	}
@@ -109,14 +109,14 @@ func (j *Judge) candidates(h *hoster, f *family, c *chain, now int64) []Migratio
 
 // best is the growth at the anchor of the cut that explains it best: its first loss, or
 // the last one before the family was seen in the new place.
-func (j *Judge) best(h *hoster, f *family, c *chain, p place, now int64) (growth, int64) {
-	g, anchor := j.growth(f, h.ID, p, c.start, now), c.start
+func (j *Judge) best(h *hoster, f *family, c *chain, p place, now int64, most int) (growth, int64) {
+	g, anchor := j.growth(f, p, h, c.start, now, most), c.start
 	if g.seen == 0 {
 		return g, anchor
 	}
 	for _, x := range c.facts {
 		if x.Onset > c.start && x.Onset <= now {
-			if k := j.growth(f, h.ID, p, x.Onset, now); k.seen > 0 && k.points > g.points && k.from >= x.Onset {
+			if k := j.growth(f, p, h, x.Onset, now, most); k.seen > 0 && k.points > g.points && k.from >= x.Onset {
 				g, anchor = k, x.Onset
 			}
 		}
@@ -125,54 +125,49 @@ func (j *Judge) best(h *hoster, f *family, c *chain, p place, now int64) (growth
 }
 
 func (j *Judge) candidate(h *hoster, f *family, c *chain, p place, cut []Item, now int64) (Migration, bool) {
-	g, anchor := j.best(h, f, c, p, now)
-	if g.seen == 0 {
-		return Migration{}, false
-	}
-	first := slices.MinFunc(g.hosts, func(a, b *host) int { return cmp.Or(cmp.Compare(a.First, b.First), a.compare(b.hostKey)) })
-	ref := min(c.start, first.First)
-	if _, back := c.back(first.First); back {
-		ref = c.start
-	}
 	// Seen there after the cut, and not while the hoster was back: it is still there.
-	home := j.homeAt(f, h, ref, c.start, func(t int64) bool {
+	home := j.homeAt(f, h, c.start, c.decisive(now), func(t int64) bool {
 		s, ok := c.back(t)
 		return ok && t <= cmp.Or(s.Last, now)+grace
 	})
 	if len(home.hosts) == 0 {
 		return Migration{}, false
 	}
+	g, anchor := j.best(h, f, c, p, now, 2*len(home.hosts)+1)
+	if g.seen == 0 {
+		return Migration{}, false
+	}
+	first := slices.MinFunc(g.hosts, func(a, b *host) int { return cmp.Or(cmp.Compare(a.First, b.First), a.compare(b.hostKey)) })
 	m := Migration{Type: "event", Hoster: h.ID, ASN: firstASN(h), Incident: c.near(first.First), Family: f.Name, How: HowAddress,
 		Seen: time.Unix(first.First, 0).UTC(), Lag: Lag(time.Duration(first.First-c.start) * time.Second), From: endOf(last(home.hosts)), To: endOf(first)}
 	m.To.Name = cmp.Or(m.To.Name, j.facts(p.ASN, m.Seen).Name)
 	m.From.Name = cmp.Or(m.From.Name, h.Name)
-	m.Evidence = append(slices.Clone(cut), j.cncItems(h, f, c, p, &g, &home, anchor, first)...)
+	m.Evidence = append(slices.Clone(cut), j.cncItems(h, f, c, p, &g, &home, anchor, first, now)...)
 	for _, o := range m.Evidence {
 		if o.Name == ItemName {
 			m.How = HowName
 		}
 	}
 	m.Caveats = j.caveats(h, f, c, p, &g, &home, first, now)
-	stays := home.left(false) < 0.5 && !c.darkAt(max(first.First, c.start)) && !c.darkAt(now)
-	j.sum(&m, stays)
+	j.sum(&m, home.left(c.wasDark(now)) < 0.5)
 	return m, true
 }
 
 // cncItems is what C&C says of one place.
-func (j *Judge) cncItems(h *hoster, f *family, c *chain, p place, g *growth, home *home, anchor int64, first *host) []Item {
+func (j *Judge) cncItems(h *hoster, f *family, c *chain, p place, g *growth, home *home, anchor int64, first *host, now int64) []Item {
 	pts := &j.Cfg.Points
 	ids := make([]string, 0, len(g.hosts))
 	for _, x := range g.hosts {
 		ids = append(ids, x.FirstID)
 	}
-	text := fmt.Sprintf("%s of %s first seen in %s within %s of the cut, %.2g expected", count(g.seen, "1 host", "%d hosts"), f.Name, where(p), days(time.Duration(g.to-g.from)*time.Second), g.expected)
+	text := fmt.Sprintf("%s of %s first seen in %s in the %s from %s on, %.2g expected", count(g.seen, "1 host", "%d hosts"), f.Name, where(p), span1(time.Duration(g.to-g.from)*time.Second), stamp(g.from), g.expected)
 	if g.others >= 0.05 {
 		text += fmt.Sprintf("; %.1f other networks grow as much in such a time anyway", g.others)
 	}
 	items := []Item{{ItemRate, round(g.points), fmt.Sprintf("%s; weight %.1f", text, g.weight), records(ids...)}}
 	before := f.Places[p].seenWithin(day(min(anchor, first.First)-int64(j.Cfg.Alive/time.Second)), day(min(anchor, first.First))-1)
 	if share := home.share(); share > 0 && !before && !f.Tool {
-		left := home.left(c.wasDark(first.First))
+		left := home.left(c.wasDark(now))
 		w := share * left
 		if g.weight < 0.4 {
 			w /= 2
@@ -307,18 +302,23 @@ func (j *Judge) caveats(h *hoster, f *family, c *chain, p place, g *growth, home
 	return out
 }
 
-// sum adds up the points and gives the kind.
+// sum adds up the points and gives the kind. Where the family stays, what it does elsewhere is
+// no sign that it left: only the same names and hosts are.
 func (j *Judge) sum(m *Migration, stays bool) {
 	slices.SortStableFunc(m.Evidence, func(a, b Item) int { return cmp.Compare(b.Points, a.Points) })
+	counted := 0.0
 	for i := range m.Evidence {
 		if m.Evidence[i].Routing() {
 			m.Routing += m.Evidence[i].Points
 		} else {
 			m.CNC += m.Evidence[i].Points
+			if name := m.Evidence[i].Name; name == ItemRate || name == ItemHome {
+				counted += m.Evidence[i].Points
+			}
 		}
 	}
-	if stays && m.CNC > j.Cfg.Points.StillThereMax {
-		m.CNC = j.Cfg.Points.StillThereMax
+	if stays {
+		m.CNC -= max(counted-j.Cfg.Points.StillThereMax, 0)
 	}
 	m.Routing, m.CNC = round(m.Routing), round(m.CNC)
 	m.Score = round(m.Routing + m.CNC)
@@ -377,6 +377,21 @@ func (c *chain) returns(h *hoster, at int64) []*fact {
 		}
 	}
 	return out
+}
+
+// decisive is the loss from which on nobody should be seen there any more: the first
+// darkness, or the last loss so far.
+func (c *chain) decisive(now int64) int64 {
+	t := c.start
+	for _, f := range c.facts {
+		if f.Onset <= now {
+			t = f.Onset
+		}
+	}
+	if len(c.dark) > 0 && c.dark[0].First <= now {
+		t = c.dark[0].First
+	}
+	return t
 }
 
 // wasDark reports whether the hoster had been dark by a moment.

@@ -126,7 +126,7 @@ func (j *Judge) Observe(s Sighting) {
 	f := j.Families[name]
 	if f == nil {
 		x, _ := DefaultFamilies().Of(name)
-		f = &family{Name: name, Tool: x.Tool, Hosts: map[hostKey]*host{}, Places: map[place]*presence{}, Homes: map[string][]*host{},
+		f = &family{Name: name, Tool: x.Tool, Hosts: map[hostKey]*host{}, Addrs: map[netip.Addr]place{}, Places: map[place]*presence{}, Homes: map[string][]*host{},
 			Bulk: map[int32]bool{}, Sources: map[string]*sourceFamily{}, Names: map[string]*nameTrack{}, Prints: map[string]map[place]int64{}}
 		j.Families[name] = f
 	}

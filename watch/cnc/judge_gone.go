@@ -143,7 +143,7 @@ func (j *Judge) grew(f *family, h *hoster, since, now int64) []string {
 		if j.front(p.ASN) || slices.Contains(h.ASNs, p.ASN) || !slices.ContainsFunc(x.Hosts, func(o *host) bool { return o.First > since-16*daySeconds }) {
 			continue
 		}
-		if g := j.growth(f, h.ID, p, since, now); g.seen > 1 {
+		if g := j.growth(f, p, h, since, now, math.MaxInt); g.seen > 1 {
 			all = append(all, place1{p, g})
 		}
 	}

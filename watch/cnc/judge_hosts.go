@@ -56,6 +56,7 @@ type host struct {
 	Generated   bool
 	DualUse     bool
 	Labelled    bool   // the place is the source's own label
+	Relabelled  bool   // the same address was seen in another place before: the label changed, not the host
 	Initial     bool   // from the first day of a source of this family: it may have been there for long
 	Precision   string // of First
 	Fingerprint string
@@ -112,15 +113,27 @@ type presence struct {
 
 const maxSeenDays = 500
 
-func (p *presence) see(d int32) {
-	i, found := slices.BinarySearch(p.Seen, d)
+// noteDay puts a day into a list of days.
+func noteDay(list []int32, d int32) []int32 {
+	i, found := slices.BinarySearch(list, d)
 	if found {
-		return
+		return list
 	}
-	p.Seen = slices.Insert(p.Seen, i, d)
-	if len(p.Seen) > maxSeenDays {
-		p.Seen = slices.Delete(p.Seen, 0, 1)
+	list = slices.Insert(list, i, d)
+	if len(list) > maxSeenDays {
+		list = slices.Delete(list, 0, 1)
 	}
+	return list
+}
+
+// seenBefore is the last day before a moment on which the family was seen anywhere: what
+// is new in the next round of a tracker may have come at any time since.
+func (f *family) seenBefore(t int64) int64 {
+	i, _ := slices.BinarySearch(f.Seen, day(t))
+	if i == 0 {
+		return t
+	}
+	return min(int64(f.Seen[i-1])*daySeconds, t)
 }
 
 // seenWithin reports whether it was seen on a day from..to.
@@ -134,6 +147,7 @@ type family struct {
 	Name     string
 	Tool     bool
 	Hosts    map[hostKey]*host
+	Addrs    map[netip.Addr]place // where an address was first
 	Places   map[place]*presence
 	Homes    map[string][]*host // hosts at watched hosters
 	Total    arrivals
@@ -142,6 +156,7 @@ type family struct {
 	First    int64
 	Names    map[string]*nameTrack
 	Prints   map[string]map[place]int64 // fingerprint, where it was first seen when
+	Seen     []int32                    // days on which it was seen anywhere, in order
 	changed  bool
 	LastSeen int64
 }
@@ -179,6 +194,7 @@ func (f *family) see(s *Sighting, key hostKey, h seenAt, t int64) *host {
 	if f.First == 0 || t < f.First {
 		f.First = t
 	}
+	f.Seen = noteDay(f.Seen, day(t))
 	src := f.Sources[s.Source]
 	if src == nil {
 		src = &sourceFamily{FirstDay: day(t)}
@@ -195,21 +211,32 @@ func (f *family) see(s *Sighting, key hostKey, h seenAt, t int64) *host {
 		x = &host{hostKey: key, Hoster: h.hoster, Prefix: h.prefix, PlaceName: h.name, First: t, Last: t, FirstID: s.ID, Source: s.Source,
 			Initial: initial, Precision: s.Precision, Labelled: h.labelled}
 		f.Hosts[key] = x
-		if key.Addr.IsValid() && h.hoster == "" {
+		if key.Addr.IsValid() {
+			if was, ok := f.Addrs[key.Addr]; !ok {
+				f.Addrs[key.Addr] = key.Place
+			} else if was != key.Place {
+				x.Relabelled = true
+			}
+		}
+		if h.hoster != "" {
+			f.Homes[h.hoster] = append(f.Homes[h.hoster], x)
+		}
+		if key.Addr.IsValid() {
+			// A host that only changed its label is nobody's arrival.
 			p := f.Places[key.Place]
 			if p == nil {
 				p = &presence{}
 				f.Places[key.Place] = p
 			}
-			p.Days.add(day(t), initial)
 			p.Hosts = append(p.Hosts, x)
-			f.Total.add(day(t), initial)
-		} else if h.hoster != "" {
-			f.Homes[h.hoster] = append(f.Homes[h.hoster], x)
+			if !x.Relabelled {
+				p.Days.add(day(t), initial)
+				f.Total.add(day(t), initial)
+			}
 		}
 	}
-	if p := f.Places[key.Place]; p != nil && x.Hoster == "" {
-		p.see(day(t))
+	if p := f.Places[key.Place]; p != nil {
+		p.Seen = noteDay(p.Seen, day(t))
 	}
 	x.Seen++
 	x.Several = x.Several || x.Source != s.Source
@@ -308,6 +335,12 @@ func (f *family) forget(before int64) {
 	for k, x := range f.Hosts {
 		if x.Last < before {
 			delete(f.Hosts, k)
+		}
+	}
+	clear(f.Addrs)
+	for k, x := range f.Hosts {
+		if k.Addr.IsValid() && !x.Relabelled {
+			f.Addrs[k.Addr] = k.Place
 		}
 	}
 	old := func(x *host) bool { return x.Last < before }

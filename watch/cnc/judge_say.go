@@ -106,10 +106,11 @@ func (j *Judge) noGap(h *hoster, f *family, c *chain, now int64) []Migration {
 	if len(home.hosts) == 0 {
 		return nil
 	}
-	alive, after := day(dark-int64(j.Cfg.Alive/time.Second)), day(dark+int64(j.Cfg.NoGap/time.Second))
+	// Before the first loss: who only went there when the cut had begun has moved.
+	alive, after := day(c.start-int64(j.Cfg.Alive/time.Second)), day(dark+int64(j.Cfg.NoGap/time.Second))
 	var places []place
 	for p, x := range f.Places {
-		if !j.front(p.ASN) && !slices.Contains(h.ASNs, p.ASN) && x.seenWithin(alive, day(dark)-1) && x.seenWithin(day(dark)+1, after) {
+		if !j.front(p.ASN) && !slices.Contains(h.ASNs, p.ASN) && x.seenWithin(alive, day(c.start)-1) && x.seenWithin(day(dark)+1, after) {
 			places = append(places, p)
 		}
 	}
@@ -122,7 +123,7 @@ func (j *Judge) noGap(h *hoster, f *family, c *chain, now int64) []Migration {
 	for _, p := range places {
 		names = append(names, where(p))
 		for _, x := range f.Places[p].Hosts {
-			if x.First < dark {
+			if x.First < c.start {
 				ids = append(ids, x.FirstID, x.LastID)
 				if best == nil || x.Seen > best.Seen || x.Seen == best.Seen && x.compare(best.hostKey) < 0 {
 					best = x
