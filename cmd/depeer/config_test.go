@@ -116,7 +116,6 @@ notify: {receivers: []}
 	want.Sources[0].Archive.Name = "ris"
 	want.Sources[0].Archive.Archive, want.Sources[0].Archive.Collectors = "ris", []string{"rrc00"}
 	want.Sources[1].RISLive.Hosts = []string{"rrc21"}
-	want.Notes = []string{"notify: not part of this version, has no effect"}
 	if diff := cmp.Diff(want, c, comparePrefix, compareAddr); diff != "" {
 		t.Errorf("want (-), have (+):\n%s", diff)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"depeer/bgp/rislive"
 	"depeer/bgp/speaker"
 	"depeer/bus"
+	"depeer/notify"
+	"depeer/notify/slack"
 	"depeer/watch"
 	"depeer/watch/roster"
 	"depeer/web"
@@ -60,10 +63,19 @@ func TestReferenceConfig(t *testing.T) {
 	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, MRTSource{},
 		speaker.Config{}, speaker.Peer{}, speaker.Dynamic{}, rislive.Config{}, bmp.Config{}, bmp.Router{}, bmp.TLS{}, archive.Config{},
 		roster.Config{}, roster.Columns{}, web.Config{}, RunConfig{},
+		NotifyConfig{}, ReceiverConfig{}, notify.Config{}, notify.Subscription{}, notify.Match{}, notify.Quiet{}, notify.Window{}, notify.Group{}, notify.Step{},
+		notify.DigestTimes{}, notify.Silence{}, notify.Template{}, notify.Retry{}, notify.Breaker{}, notify.HTTPConfig{}, slack.Channel{}, slack.Mention{},
 		bus.Config{}, bus.Embedded{}, bus.Auth{}, bus.TLS{}, bus.Streams{}, bus.Limits{}} {
 		for _, key := range fieldNames(reflect.TypeOf(part)) {
 			if key != "" && !strings.Contains(string(text), key+":") {
 				t.Errorf("%s does not explain %s of %T", file, key, part)
+			}
+		}
+	}
+	for _, r := range receiverTypes {
+		for _, key := range fieldNames(reflect.TypeOf(r.part()).Elem()) {
+			if key != "" && !strings.Contains(string(text), key+":") {
+				t.Errorf("%s does not explain %s of a receiver of type %s", file, key, r.name)
 			}
 		}
 	}
@@ -118,6 +130,47 @@ func TestSampleSources(t *testing.T) {
 	a.Name, a.Archive, a.Collectors, a.Every = "ris", "ris", follow.Collectors, time.Minute
 	if diff := cmp.Diff(a, follow); diff != "" {
 		t.Errorf("archive: shipped (-), shown (+):\n%s", diff)
+	}
+}
+
+// TestSampleNotify: what depeer.yaml shows of receivers and subscriptions can be taken as it is.
+func TestSampleNotify(t *testing.T) {
+	text, err := os.ReadFile("../../configs/depeer.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sample, ok := strings.Cut(string(text), "#   notify:\n")
+	sample, _, end := strings.Cut(sample, "#   # notify ends here.")
+	if !ok || !end {
+		t.Fatal("no sample")
+	}
+	r := testReader
+	r.readFile = func(path string) ([]byte, error) {
+		samples := map[string]string{"slack-bot": "xoxb-1", "slack-app": "xapp-1", "telegram": "123456:abcdefghijklmnop", "soar-key": "0123456789abcdef0123456789abcdef", "ntfy-topic": "depeer"}
+		name := filepath.Base(path)
+		if s, ok := samples[name]; ok {
+			return []byte(s), nil
+		}
+		return []byte("https://" + name + ".example.net/"), nil
+	}
+	c, err := r.parse("samples", []byte("notify:\n"+strings.ReplaceAll("\n"+sample, "\n#   ", "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, r := range c.Notify.Receivers {
+		shown[r.Type] = true
+	}
+	for _, name := range receiverTypeNames() {
+		if !shown[name] {
+			t.Errorf("no receiver of type %s is shown", name)
+		}
+	}
+	if len(c.Notify.Subscriptions) != 4 || len(c.Notify.Silences) != 1 || len(c.Notify.Templates) != 1 {
+		t.Errorf("%d subscriptions, %d silences, %d templates", len(c.Notify.Subscriptions), len(c.Notify.Silences), len(c.Notify.Templates))
+	}
+	if _, err := c.Notify.receivers(nil, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
 	}
 }
 
