@@ -41,7 +41,7 @@ func (d *drawing) alt() string {
 	}
 	gaps := 0
 	for i := range t.Gaps {
-		if _, ok := d.stretch(&t.Gaps[i]); ok {
+		if _, ok := d.stretch(&t.Gaps[i], 0); ok {
 			gaps++
 		}
 	}

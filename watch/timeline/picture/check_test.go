@@ -12,8 +12,13 @@ import (
 
 // Check reports what is wrong with the layout of a timeline: letters over letters, anything outside, letters that are hard to read.
 // It is for the tests that have the stories.
-func Check(t *timeline.Timeline, o Options) []string {
-	s, _, err := compose(t, o)
+func Check(t *timeline.Timeline, o Options) []string { return check(compose, t, o) }
+
+// CheckStrip does the same for the small picture.
+func CheckStrip(t *timeline.Timeline, o Options) []string { return check(composeStrip, t, o) }
+
+func check(k kind, t *timeline.Timeline, o Options) []string {
+	s, _, err := k(t, o)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -10,7 +10,8 @@
 // upstream and each origin, the C&C families, what was not heard, the axis of time (UTC) and the most
 // important events in words. An event stands at its onset (first_seen), not where it was confirmed. A share or visibility is drawn only where somebody was
 // there to see it (Eligible above 0); elsewhere the lane is hatched. The times in which peers were not
-// heard are hatched over all lanes, unless the archives have told since what was missed. Nothing is drawn
+// heard are hatched over all lanes, unless the archives have told since what was missed; those narrower than a pixel stand in the row of
+// gaps alone. Nothing is drawn
 // before the first point of a lane, and nothing after Options.Now. Where several values fall on one pixel, the area is solid up
 // to the least of them and pale up to the largest: a short outage in ten years can be seen.
 //

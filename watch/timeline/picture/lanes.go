@@ -377,11 +377,13 @@ func (d *drawing) onLane(l *timeline.Lane, y, h float64) {
 		last = append(last, sign{x, e})
 	}
 	if len(last) > 16 { // signs side by side would hide the lane
-		d.rug(about, y)
+		if h >= flat {
+			d.rug(about, y)
+		}
 		return
 	}
 	for _, s := range last {
-		d.sign(s.e.Kind, min(max(s.x, d.x0+5), d.x1-5), y+h/2, 4.5)
+		d.sign(s.e.Kind, min(max(s.x, d.x0+5), d.x1-5), y+h/2, min(4.5, h*0.35))
 	}
 }
 

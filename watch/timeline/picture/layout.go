@@ -59,20 +59,11 @@ const (
 
 // compose lays out a timeline.
 func compose(t *timeline.Timeline, o Options) (*scene, Options, error) {
-	o, err := o.checked()
-	if err != nil {
-		return nil, o, fmt.Errorf("picture: %w", err)
-	}
-	if err := checkPeriod(t); err != nil {
-		return nil, o, err
-	}
-	r, err := newRuler()
+	d, err := begin(t, &o)
 	if err != nil {
 		return nil, o, err
 	}
-	s := &scene{width: float64(o.Width), ruler: r}
-	d := newDrawing(s, t, o)
-	d.scene.title, d.scene.about = heading(t), d.alt()
+	s := d.scene
 	y := d.head(margin)
 	if d.empty() {
 		y = d.nothing(y)
@@ -89,9 +80,33 @@ func compose(t *timeline.Timeline, o Options) (*scene, Options, error) {
 		d.uprights()
 		y = d.legend(y + 8)
 	}
-	s.height = float64(int(y+margin/2) + 1)
-	s.items[back] = slices.Insert(s.items[back], 0, item{shape: &shape{kind: polygons, rings: [][]point{box(0, 0, s.width, s.height)}, ink: paper}})
+	s.finish(float64(int(y+margin/2) + 1))
 	return s, o, nil
+}
+
+// begin checks what is asked for and readies a drawing.
+func begin(t *timeline.Timeline, o *Options) (*drawing, error) {
+	checked, err := o.checked()
+	if err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
+	*o = checked
+	if err := checkPeriod(t); err != nil {
+		return nil, err
+	}
+	r, err := newRuler()
+	if err != nil {
+		return nil, err
+	}
+	d := newDrawing(&scene{width: float64(o.Width), ruler: r}, t, *o)
+	d.scene.title, d.scene.about = heading(t), d.alt()
+	return d, nil
+}
+
+// finish gives a scene its height and lays it on paper.
+func (s *scene) finish(height float64) {
+	s.height = height
+	s.items[back] = slices.Insert(s.items[back], 0, item{shape: &shape{kind: polygons, rings: [][]point{box(0, 0, s.width, height)}, ink: paper}})
 }
 
 func newDrawing(s *scene, t *timeline.Timeline, o Options) *drawing {
@@ -143,6 +158,9 @@ func (d *drawing) head(y float64) float64 {
 	if n := len(d.t.Prefixes); n > 0 {
 		rest += " · " + count(n, "prefix", "prefixes")
 	}
+	if p := d.t.Longest; p.IsValid() && p.String() != d.t.Title {
+		rest += " · longest prefix " + p.String()
+	}
 	if !d.t.Believed.IsZero() {
 		rest += " · as known on " + minute(d.t.Believed) + " UTC"
 	}
@@ -179,12 +197,11 @@ func (d *drawing) uprights() {
 	if len(d.lanes) == 0 {
 		return
 	}
+	var places []float64
 	for _, t := range d.gridlines {
-		x := d.at(t)
-		for _, l := range d.lanes {
-			d.scene.segment(back, grid, x, l.x0, x, l.x1, 1, false)
-		}
+		places = append(places, d.at(t))
 	}
+	d.scene.posts(back, grid, places, d.lanes, 1, false)
 	for _, g := range d.unheard() {
 		d.used[keyGap] = true
 		for _, l := range d.lanes {
@@ -192,15 +209,9 @@ func (d *drawing) uprights() {
 		}
 	}
 	blocks := d.blocks()
-	for _, x := range d.guides {
-		for _, b := range blocks {
-			d.scene.segment(line, guide, x, b.x0, x, b.x1, 0.8, true)
-		}
-	}
+	d.scene.posts(line, guide, d.guides, blocks, 0.8, true)
 	if d.end.Before(d.to) && !d.end.Before(d.from) {
-		for _, b := range blocks {
-			d.scene.segment(line, mark, d.at(d.end), b.x0, d.at(d.end), b.x1, 1, false)
-		}
+		d.scene.posts(line, mark, []float64{d.at(d.end)}, blocks, 1, false)
 	}
 	if m := d.o.Mark; m != nil && d.holds(m.UTC()) {
 		x := d.at(m.UTC())
@@ -224,21 +235,22 @@ func (d *drawing) blocks() []stretch {
 	return out
 }
 
-// unheard is when peers were not heard, and the archives have not told since what they said.
+// unheard is when peers were not heard, and the archives have not told since what they said. What is narrower than a pixel is
+// left to the row of gaps: widened to be seen, a minute a month would hatch ten years.
 func (d *drawing) unheard() []stretch {
 	var out []stretch
 	for i := range d.t.Gaps {
 		if g := &d.t.Gaps[i]; g.Filled == nil {
-			if s, ok := d.stretch(g); ok {
+			if s, ok := d.stretch(g, 0); ok {
 				out = append(out, s)
 			}
 		}
 	}
-	return union(out)
+	return slices.DeleteFunc(union(out), func(s stretch) bool { return s.x1-s.x0 < 1 })
 }
 
-// stretch is where a gap lies; false where it is outside the period.
-func (d *drawing) stretch(g *watch.Gap) (stretch, bool) {
+// stretch is where a gap lies, at least so many pixels wide; false where it is outside the period.
+func (d *drawing) stretch(g *watch.Gap, least float64) (stretch, bool) {
 	to := d.end
 	if g.To != nil && g.To.Before(to) {
 		to = *g.To
@@ -246,10 +258,5 @@ func (d *drawing) stretch(g *watch.Gap) (stretch, bool) {
 	if to.Before(d.from) || g.From.After(d.end) || to.Before(g.From) {
 		return stretch{}, false
 	}
-	s := stretch{d.at(g.From), d.at(to)}
-	if s.x1-s.x0 < 2 { // a second in ten years is still to be seen
-		s.x1 = min(s.x0+2, d.x1)
-		s.x0 = s.x1 - 2
-	}
-	return s, true
+	return d.wide(g.From, to, least), true
 }

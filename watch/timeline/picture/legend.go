@@ -9,18 +9,17 @@ import (
 	"depeer/watch"
 )
 
-// gaps draws the row of what was not heard, with whom it concerns where there is room.
+// gaps draws the row of what was not heard. What the archives filled is a frame.
 func (d *drawing) gaps(y float64) float64 {
 	var open, filled []stretch
-	var peers, n int
+	n := 0
 	for i := range d.t.Gaps {
 		g := &d.t.Gaps[i]
-		s, ok := d.stretch(g)
+		s, ok := d.stretch(g, 1.5)
 		if !ok {
 			continue
 		}
 		n++
-		peers = max(peers, g.Peers)
 		if g.Filled != nil {
 			filled = append(filled, s)
 		} else {
@@ -35,12 +34,16 @@ func (d *drawing) gaps(y float64) float64 {
 	d.ground(y, h)
 	for _, s := range union(filled) {
 		d.used[keyFilled] = true
-		d.scene.frame(line, hatching, s.x0, y, max(s.x1-s.x0, 2), h, 1)
+		d.scene.frame(line, hatching, s.x0, y, s.x1-s.x0, h, 1)
 	}
 	for _, s := range union(open) {
 		d.scene.rect(back, shade, s.x0, y, s.x1-s.x0, h)
 		d.scene.hatch(over, blind, s.x0, y, s.x1-s.x0, h, everyBlind, 0.9)
-		d.scene.frame(line, blind, s.x0, y, max(s.x1-s.x0, 2), h, 1)
+		if s.x1-s.x0 > 3 {
+			d.scene.frame(line, blind, s.x0, y, s.x1-s.x0, h, 1)
+		} else {
+			d.scene.rect(line, blind, s.x0, y, s.x1-s.x0, h)
+		}
 	}
 	words := count(n, "gap", "gaps")
 	if len(filled) > 0 && d.scene.width >= narrow {
@@ -180,7 +183,7 @@ func (d *drawing) key(y float64) float64 {
 	if used[keyFilled] {
 		put("filled from archives", func(x, y float64) { d.scene.frame(line, hatching, x, y-5, 13, 10, 1) })
 	}
-	if d.pales > 3 { // of a pixel or two nobody asks
+	if d.pales > 10 { // of a pixel or two nobody asks
 		put("changed within a pixel: from least (solid) to most (pale)", func(x, y float64) {
 			d.scene.rect(area, upPale, x, y-5, 13, 5)
 			d.scene.rect(area, up, x, y, 13, 5)

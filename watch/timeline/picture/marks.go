@@ -117,14 +117,13 @@ func (d *drawing) marks(y float64) float64 {
 	d.scene.write(d.left, row+2, style{size: sizeText, bold: true, ink: ink, on: paper}, d.scene.fit("Events", style{size: sizeText, bold: true}, d.x0-d.left-60))
 	small := style{size: sizeSmall, ink: muted, on: paper}
 	w := d.scene.measure(fmt.Sprint(len(d.events)), small)
-	// The first sign may hang over the edge of the lanes.
-	d.scene.write(d.x0-14-w, row+2, small, fmt.Sprint(len(d.events)))
+	d.scene.write(d.x0-8-w, row+2, small, fmt.Sprint(len(d.events)))
 	return row + 18
 }
 
 // weigh says which event of a cluster gives it its sign: one of the legend before any that is not.
 func weigh(c *cluster) float64 {
-	w := weight(c.main)
+	w := kinds[c.main.Kind] + weight(c.main)/100
 	if c.first > 0 {
 		w += 100
 	}

@@ -42,10 +42,11 @@ func (o Options) checked() (Options, error) {
 	return o, errors.Join(faults...)
 }
 
-// SVG writes the picture of a timeline as SVG 1.1. It refuses options out of their bounds, and a period that is empty, longer than
-// 500 years or not within the years 1 to 9999.
-func SVG(w io.Writer, t *timeline.Timeline, o Options) error {
-	s, o, err := compose(t, o)
+// kind is one of the drawings of a timeline.
+type kind func(*timeline.Timeline, Options) (*scene, Options, error)
+
+func (k kind) svg(w io.Writer, t *timeline.Timeline, o Options) error {
+	s, o, err := k(t, o)
 	if err != nil {
 		return err
 	}
@@ -55,9 +56,8 @@ func SVG(w io.Writer, t *timeline.Timeline, o Options) error {
 	return nil
 }
 
-// PNG writes the same picture as PNG, Scale pixels to a logical one; it refuses what SVG does.
-func PNG(w io.Writer, t *timeline.Timeline, o Options) error {
-	s, o, err := compose(t, o)
+func (k kind) png(w io.Writer, t *timeline.Timeline, o Options) error {
+	s, o, err := k(t, o)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,24 @@ func PNG(w io.Writer, t *timeline.Timeline, o Options) error {
 		return fmt.Errorf("picture: write the PNG: %w", err)
 	}
 	return nil
+}
+
+// SVG writes the picture of a timeline as SVG 1.1. It refuses options out of their bounds, and a period that is empty, longer than
+// 500 years or not within the years 1 to 9999.
+func SVG(w io.Writer, t *timeline.Timeline, o Options) error { return kind(compose).svg(w, t, o) }
+
+// PNG writes the same picture as PNG, Scale pixels to a logical one; it refuses what SVG does.
+func PNG(w io.Writer, t *timeline.Timeline, o Options) error { return kind(compose).png(w, t, o) }
+
+// StripSVG writes a small picture, for lists and mails: the title with the period, the visibility, the two largest upstreams and the sum of the rest. It is
+// 80 logical pixels high and, where Options has no Width, 600 wide.
+func StripSVG(w io.Writer, t *timeline.Timeline, o Options) error {
+	return kind(composeStrip).svg(w, t, o)
+}
+
+// StripPNG writes the small picture as PNG.
+func StripPNG(w io.Writer, t *timeline.Timeline, o Options) error {
+	return kind(composeStrip).png(w, t, o)
 }
 
 // checkPeriod refuses a period that cannot be drawn.

@@ -145,7 +145,7 @@ func tryRandom(t *testing.T, seed uint64, word string) {
 		c.to = c.from.Add(time.Hour)
 	}
 	tl, o := c.timeline(), c.options()
-	for _, fault := range picture.Check(tl, o) {
+	for _, fault := range append(picture.Check(tl, o), picture.CheckStrip(tl, o)...) {
 		t.Errorf("seed %d: %s", seed, fault)
 	}
 	if _, err := wellFormed(drawSVG(t, tl, o)); err != nil {
@@ -166,7 +166,7 @@ func tryRandom(t *testing.T, seed uint64, word string) {
 }
 
 func TestRandomTimelines(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(20) {
 		tryRandom(t, seed, "Würger & Söhne <b>")
 		if t.Failed() {
 			return

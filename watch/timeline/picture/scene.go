@@ -111,6 +111,19 @@ func (s *scene) segment(l layer, ink role, x0, y0, x1, y1, width float64, dash b
 	s.add(l, shape{kind: lines, rings: [][]point{{{x0, y0}, {x1, y1}}}, ink: ink, width: width, dash: dash})
 }
 
+// posts draws upright lines at the same places through several heights.
+func (s *scene) posts(l layer, ink role, places []float64, heights []stretch, width float64, dash bool) {
+	var runs [][]point
+	for _, x := range places {
+		for _, h := range heights {
+			runs = append(runs, []point{{x, h.x0}, {x, h.x1}})
+		}
+	}
+	if len(runs) > 0 {
+		s.add(l, shape{kind: lines, rings: runs, ink: ink, width: width, dash: dash})
+	}
+}
+
 func (s *scene) poly(l layer, ink role, pts ...point) {
 	s.add(l, shape{kind: polygons, rings: [][]point{pts}, ink: ink})
 }
