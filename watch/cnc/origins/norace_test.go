@@ -1,0 +1,5 @@
+//go:build !race
+
+package origins
+
+const raceEnabled = false
