@@ -11,8 +11,6 @@ type clock struct {
 	x0, x1   float64
 }
 
-func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
-
 // at is where a moment stands, held within the edges.
 func (c *clock) at(t time.Time) float64 {
 	if !t.After(c.from) {

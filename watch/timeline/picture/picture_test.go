@@ -187,6 +187,11 @@ func TestNamesDoNoHarm(t *testing.T) {
 
 func TestPNG(t *testing.T) {
 	for _, s := range stories() {
+		switch s.name {
+		case "mccolo", "many", "decade", "flapping", "empty": // the largest, and the smallest
+		default:
+			continue
+		}
 		o := s.options(picture.Light)
 		o.Scale = 2
 		var b bytes.Buffer
@@ -251,7 +256,7 @@ func TestPNGShowsWhatSVGShows(t *testing.T) {
 
 func TestSameInputSameBytes(t *testing.T) {
 	more := stories()
-	for i, s := range stories()[:4] {
+	for i, s := range stories()[:2] {
 		again := more[i]
 		if !bytes.Equal(drawSVG(t, s.t, s.options(picture.Auto)), drawSVG(t, again.t, again.options(picture.Auto))) {
 			t.Errorf("%s: the SVG differs", s.name)
