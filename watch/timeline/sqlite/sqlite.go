@@ -34,7 +34,8 @@ var migrations embed.FS
 // Store is a timeline.Store in a file.
 type Store struct {
 	*table.Store
-	path string
+	path  string
+	write *sql.DB // of table.Store, which closes it; nil where it was opened for reading
 }
 
 var _ timeline.Store = (*Store)(nil)
@@ -72,7 +73,7 @@ func open(ctx context.Context, path string, options []table.Option) (*Store, err
 	if err != nil {
 		return nil, errors.Join(explain(err), write.Close())
 	}
-	return &Store{table.New(read, write, d, options...), path}, nil
+	return &Store{table.New(read, write, d, options...), path, write}, nil
 }
 
 // OpenReader opens the store in the file for questions only: what writes gives
@@ -100,7 +101,7 @@ func openReader(ctx context.Context, path string) (*Store, error) {
 	if err := table.Check(ctx, read, d); err != nil {
 		return nil, errors.Join(err, read.Close())
 	}
-	return &Store{table.New(read, nil, d), path}, nil
+	return &Store{table.New(read, nil, d), path, nil}, nil
 }
 
 // writable makes the file where it is not, for its owner alone, and says what is in the way
@@ -190,12 +191,11 @@ func explain(err error) error {
 }
 
 // Settle moves what lies in the -wal file into the file itself: before the file is copied,
-// or measured.
+// or measured. It waits for no reader, and moves what none of them needs.
 func (s *Store) Settle(ctx context.Context) error {
-	db, err := connect(s.path, "rw", "immediate")
-	if err != nil {
-		return explain(err)
+	if s.write == nil {
+		return table.ErrReadOnly
 	}
-	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(explain(err), db.Close())
+	_, err := s.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return explain(err)
 }

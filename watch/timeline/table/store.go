@@ -118,11 +118,11 @@ func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	var err error
-	if s.write != nil {
-		err = s.write.Close()
-	}
 	if s.read != s.write {
-		err = errors.Join(err, s.read.Close())
+		err = s.read.Close() // first: the last writer to go leaves the files in order
+	}
+	if s.write != nil {
+		err = errors.Join(err, s.write.Close())
 	}
 	return err
 }

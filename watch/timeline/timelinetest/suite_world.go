@@ -1,6 +1,7 @@
 package timelinetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -267,5 +268,41 @@ func testOrder(t *testing.T, open Opener) {
 		}
 		p.same(timeline.Span{From: suiteDay.Add(-time.Second)})
 		p.same(timeline.Span{From: suiteDay, Prefixes: slices.Clone(suitePrefixes[:3])})
+	}
+}
+
+// Story gives the same n batches whenever it is told the same seed: read from a log named
+// "log" of which each is one message, from 1.
+func Story(seed uint64, n int) []*timeline.Batch {
+	w := newWorld(seed)
+	out := make([]*timeline.Batch, n)
+	for i := range out {
+		out[i] = w.batch()
+		out[i].Cursors = map[string]uint64{"log": uint64(i + 1)}
+		out[i].Kept = map[string][]byte{"recorder": fmt.Append(nil, i)}
+	}
+	return out
+}
+
+// Equal fails the test where the store is not what the batches, each stored once, make.
+func Equal(t *testing.T, s timeline.Store, batches []*timeline.Batch) {
+	t.Helper()
+	p := &pair{t: t, store: s, memory: &Memory{}}
+	for _, b := range batches {
+		if err := p.memory.Write(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.same(timeline.Span{})
+	p.samePrefixes(timeline.Scope{})
+	p.sameRecords(timeline.RecordQuery{})
+	for name, want := range batches[len(batches)-1].Kept {
+		if got, err := s.Kept(context.Background(), name); err != nil || string(got) != string(want) {
+			t.Errorf("kept under %s: %q, %v; not %q", name, got, err, want)
+		}
+	}
+	got, err := s.Cursors(context.Background())
+	if want, _ := p.memory.Cursors(context.Background()); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("cursors %v, %v; not %v", got, err, want)
 	}
 }
