@@ -29,15 +29,23 @@ func explainCommand() *cobra.Command {
 or of each prefix of a hoster: which peers were eligible, how many held a route, what
 is usual, from where on it would count as withdrawn or back, what was waiting for its
 hold time, and who was left out. Without recordings the depeer that runs with the same
-configuration is asked about this moment.`,
+configuration is asked about this moment, and with --at the memory about that one.`,
 		Example: `  depeer explain mccolo --config depeer.yaml
+  depeer explain mccolo --config depeer.yaml --at 2008-11-11T21:25
   depeer explain 194.116.192.0/23 --at 2008-02-23T04:58 --config configs/2008-02-23.yaml updates/
   depeer explain mccolo --at 2008-11-12 -c mccolo.yaml archive/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if at != "" || len(seed) > 0 {
-					return usagef("--at and --seed need recordings; a running depeer is asked about this moment")
+				if len(seed) > 0 {
+					return usagef("--seed needs recordings")
+				}
+				if at != "" {
+					moment, err := instant("at", at)
+					if err != nil {
+						return err
+					}
+					return explainMemory(cmd, args[0], moment, asJSON)
 				}
 				return explainLive(cmd, args[0], asJSON)
 			}

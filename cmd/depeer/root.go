@@ -30,11 +30,16 @@ var commands = []func() *cobra.Command{
 	statusCommand,
 	replayCommand,
 	explainCommand,
+	timelineCommand,
+	eventsCommand,
+	incidentsCommand,
+	backfillCommand,
 	backtestCommand,
 	demoCommand,
 	checkCommand,
 	scanCommand,
 	watchlistCommand,
+	tokensCommand,
 	versionCommand,
 }
 

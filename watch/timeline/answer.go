@@ -172,7 +172,8 @@ type Timeline struct {
 	Events     []watch.Event    `json:"events"`
 	Incidents  []watch.Incident `json:"incidents"` // latest revisions
 	Sightings  []Sight          `json:"sightings"`
-	Gaps       []watch.Gap      `json:"gaps"`             // that touch the period: what was so there is not known
-	Missing    []string         `json:"missing"`          // what could not be seen, in sentences
-	Longest    netip.Prefix     `json:"longest,omitzero"` // Asking.Addr: the prefix that was found
+	Gaps       []watch.Gap      `json:"gaps"`              // that touch the period: what was so there is not known
+	Missing    []string         `json:"missing"`           // what could not be seen, in sentences
+	Longest    netip.Prefix     `json:"longest,omitzero"`  // Asking.Addr: the prefix that was found
+	Carried    *Carried         `json:"carried,omitempty"` // Asking.ASN: what it was the upstream of
 }

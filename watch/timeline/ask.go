@@ -121,6 +121,16 @@ func (t *target) bound() error {
 	return nil
 }
 
+// Known gives when the first and the last change of what is asked about was.
+func (a *Asker) Known(ctx context.Context, q Asking) (first, last time.Time, err error) {
+	q.From, q.To = time.Time{}, time.Time{}
+	t, err := a.find(ctx, q)
+	if err != nil {
+		return first, last, err
+	}
+	return t.q.From, t.q.To, nil
+}
+
 func (a *Asker) findHoster(ctx context.Context, t *target) (err error) {
 	t.subject, t.title = t.q.Hoster, t.q.Hoster
 	t.group = &group{}

@@ -3,6 +3,7 @@ package timeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -36,9 +37,26 @@ func (a *Asker) Timeline(ctx context.Context, q Asking) (*Timeline, error) {
 	if err := a.records(ctx, t, out); err != nil {
 		return nil, err
 	}
+	if q.ASN != 0 {
+		if err := a.carriedBy(ctx, t, out); err != nil {
+			return nil, err
+		}
+	}
 	out.mark()
 	out.Missing = missing(s, out.Gaps, &t.q)
 	return out, nil
+}
+
+// carriedBy adds what the AS was the upstream of, where it was one.
+func (a *Asker) carriedBy(ctx context.Context, t *target, out *Timeline) error {
+	c, err := a.Carried(ctx, t.q)
+	if errors.Is(err, ErrNothing) {
+		return nil
+	}
+	if err == nil && len(c.Prefixes) > 0 {
+		out.Carried = c
+	}
+	return err
 }
 
 // nameOf is the name of the hoster whose AS it is.
