@@ -2,60 +2,124 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/url"
-	"syscall"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"depeer/web/access"
+	"depeer/web/client"
 )
 
 // askTimeout bounds a question to a running depeer: the judgement may be busy saving.
 const askTimeout = 30 * time.Second
 
-// ask puts a question to the depeer that runs with the same configuration.
-func ask(ctx context.Context, cmd *cobra.Command, path string, query url.Values, into any) (where string, err error) {
-	cfg, err := loadConfig(cmd)
+// tokenVariable is the environment variable with the token of who asks.
+const tokenVariable = "DEPEER_TOKEN"
+
+// asksServer gives a command the flags that say which depeer is asked.
+func asksServer(c *cobra.Command) *cobra.Command {
+	l := c.Flags()
+	l.String("server", "", "ask the depeer at this `URL` (https://depeer.example.net), not the one of the configuration")
+	l.String("token-file", "", "`FILE` with the token to show (depeer tokens create); otherwise the environment's "+tokenVariable)
+	l.String("ca", "", "`FILE` with who signs the server's certificate, in PEM")
+	return c
+}
+
+// serverGiven reports whether another depeer is to be asked than that of the configuration.
+func serverGiven(cmd *cobra.Command) bool {
+	f := cmd.Flag("server")
+	return f != nil && f.Value.String() != ""
+}
+
+// newClient makes the client of who asks: for --server, or for the depeer that runs with the
+// same configuration. name is what to call it.
+func newClient(cmd *cobra.Command) (c *client.Client, name string, err error) {
+	flag := func(name string) string {
+		if f := cmd.Flag(name); f != nil {
+			return f.Value.String()
+		}
+		return ""
+	}
+	ask := client.Config{Server: flag("server"), CA: flag("ca")}
+	if ask.Token, err = tokenGiven(flag("token-file")); err != nil {
+		return nil, "", err
+	}
+	if name = ask.Server; name == "" {
+		cfg, err := loadConfig(cmd)
+		if err != nil {
+			return nil, "", err
+		}
+		if cfg.Web.Listen == "" {
+			return nil, "", usagef("%s: web.listen is empty: a running depeer cannot be asked", configFile(cmd))
+		}
+		name = cfg.Web.Listen
+		ask.Server = serverOf(cfg)
+	}
+	if c, err = client.New(ask); err != nil {
+		return nil, "", usageError{err}
+	}
+	return c, name, nil
+}
+
+// serverOf is where the depeer of a configuration is asked from its own machine: by the
+// name that its certificate has, where that is said.
+func serverOf(cfg *Config) string {
+	if cfg.Web.URL != "" && cfg.Web.Auth.Required() {
+		return cfg.Web.URL
+	}
+	host, port, _ := net.SplitHostPort(cfg.Web.Listen)
+	if a := net.ParseIP(host); host == "" || a != nil && a.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http://"
+	if cfg.Web.TLS.Cert != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// tokenGiven reads the token of who asks; "" where there is none.
+func tokenGiven(file string) (access.Secret, error) {
+	if file == "" {
+		return access.Secret(strings.TrimSpace(os.Getenv(tokenVariable))), nil
+	}
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return "", usagef("--token-file: %v", err)
 	}
-	where = cfg.Web.Listen
-	if where == "" {
-		return where, usagef("%s: web.listen is empty: a running depeer cannot be asked", configFile(cmd))
+	token := strings.TrimSpace(string(text))
+	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+		return "", usagef("--token-file: %s holds no token: one line, as depeer tokens create prints it", file)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	u := url.URL{Scheme: "http", Host: where, Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	return access.Secret(token), nil
+}
+
+// ask puts a question to a running depeer.
+func ask(ctx context.Context, cmd *cobra.Command, path string, query url.Values, into any) (where string, err error) {
+	return asking(ctx, cmd, func(ctx context.Context, c *client.Client) error { return c.Get(ctx, path, query, into) })
+}
+
+// asking lets f ask a running depeer, and turns what goes wrong into what to do.
+func asking(ctx context.Context, cmd *cobra.Command, f func(context.Context, *client.Client) error) (where string, err error) {
+	c, where, err := newClient(cmd)
 	if err != nil {
 		return where, err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	var refused *net.OpError
-	if errors.As(err, &refused) && errors.Is(refused.Err, syscall.ECONNREFUSED) {
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	err = f(ctx, c)
+	switch {
+	case errors.Is(err, client.ErrNobody) && serverGiven(cmd):
+		return where, fmt.Errorf("nobody answers at %s (--server)", where)
+	case errors.Is(err, client.ErrNobody):
 		return where, fmt.Errorf("nobody answers at %s (web.listen): is `depeer run` running with this configuration?", where)
 	}
-	if err != nil {
-		return where, fmt.Errorf("ask %s: %w", where, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var problem struct {
-			Detail string `json:"detail"`
-		}
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		if json.Unmarshal(body, &problem) == nil && problem.Detail != "" {
-			return where, errors.New(problem.Detail)
-		}
-		return where, fmt.Errorf("ask %s: %s", where, resp.Status)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return where, fmt.Errorf("ask %s: %w", where, err)
-	}
-	return where, nil
+	return where, err
 }

@@ -23,6 +23,7 @@ import (
 	"depeer/watch"
 	"depeer/watch/roster"
 	"depeer/web"
+	"depeer/web/access"
 )
 
 // TestConfigsLoad: what depeer comes with is in order.
@@ -62,7 +63,7 @@ func TestReferenceConfig(t *testing.T) {
 	}
 	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, MRTSource{},
 		speaker.Config{}, speaker.Peer{}, speaker.Dynamic{}, rislive.Config{}, bmp.Config{}, bmp.Router{}, bmp.TLS{}, archive.Config{},
-		roster.Config{}, roster.Columns{}, web.Config{}, RunConfig{},
+		roster.Config{}, roster.Columns{}, web.Config{}, web.TLS{}, web.Limits{}, access.Config{}, access.OIDC{}, RunConfig{},
 		NotifyConfig{}, ReceiverConfig{}, notify.Config{}, notify.Subscription{}, notify.Match{}, notify.Quiet{}, notify.Window{}, notify.Group{}, notify.Step{},
 		notify.DigestTimes{}, notify.Silence{}, notify.Template{}, notify.Retry{}, notify.Breaker{}, notify.HTTPConfig{}, slack.Channel{}, slack.Mention{},
 		bus.Config{}, bus.Embedded{}, bus.Auth{}, bus.TLS{}, bus.Streams{}, bus.Limits{}} {

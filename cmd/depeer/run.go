@@ -85,11 +85,11 @@ type monitor struct {
 	log     *slog.Logger
 	bus     *bus.Bus
 	lists   *lists
-	judge   *judge                    // nil without the role
-	collect atomic.Pointer[collector] // nil without the role, and until it begins
-	memory  atomic.Pointer[memory]    // nil without the role, and until the store is there
-	trouble atomic.Pointer[string]    // why the store is not there
-	web     *web.Server
+	judge   *judge                     // nil without the role
+	collect atomic.Pointer[collector]  // nil without the role, and until it begins
+	memory  atomic.Pointer[memory]     // nil without the role, and until the store is there
+	trouble atomic.Pointer[string]     // why the store is not there
+	web     atomic.Pointer[web.Server] // nil without the role, and until it listens
 	metrics http.Handler
 	fetch   *fetch.Fetcher
 	holes   holeBook
@@ -298,23 +298,6 @@ func (m *monitor) awaitJudge(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func (m *monitor) startWeb(s *stopper) error {
-	server, err := web.Listen(m.cfg.Web, web.Deps{Monitor: m, Metrics: m.metrics, Logger: m.log})
-	if err != nil {
-		return err
-	}
-	m.web = server
-	m.start(s, "web", server.Run)
-	return nil
-}
-
-func (m *monitor) webAddr() string {
-	if m.web == nil {
-		return ""
-	}
-	return m.web.Addr().String()
 }
 
 func (m *monitor) startCollector(ctx context.Context, s *stopper) error {

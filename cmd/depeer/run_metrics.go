@@ -53,6 +53,7 @@ func (x metrics) Collect(out chan<- prometheus.Metric) {
 	if x.m.memory.Load() != nil {
 		x.memory(add)
 	}
+	x.web(add)
 }
 
 type addMetric func(kind prometheus.ValueType, name, help string, value float64, labels ...string)

@@ -17,12 +17,12 @@ import (
 func statusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:                   "status --config FILE [--json]",
+		Use:                   "status --config FILE|--server URL [--json]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Show the board: how every hoster stands, and how our own eyes are",
 		Long: `Show the board of the depeer that runs with the same configuration: every hoster with
 its upstreams and their shares, open incidents, the feeds, and the holes in what was
-seen within the last day.`,
+seen within the last day. With --server it is that of another machine.`,
 		GroupID: groupWatch,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +41,7 @@ seen within the last day.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "the whole answer as JSON")
-	return c
+	return asksServer(c)
 }
 
 // writeBoard prints what a person wants to know first: the hosters, then what is
