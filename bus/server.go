@@ -104,6 +104,9 @@ func serverOptions(cfg Config, dir string) (*server.Options, error) {
 
 // lockDir makes the directory ours. nats-server itself does not notice a second
 // server on the same files, and both then write over each other.
+// ErrInUse is what Open answers where another process has the directory of the embedded server.
+var ErrInUse = errors.New("in use by another depeer: stop it, give this one a directory of its own, or let both share the servers at bus.urls")
+
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("bus.embedded.dir %s: %w", dir, err)
@@ -114,7 +117,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	ours, err := lockFile(f)
 	if err == nil && !ours {
-		err = errors.New("in use by another depeer: stop it, give this one a directory of its own, or let both share the servers at bus.urls")
+		err = ErrInUse
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bus.embedded.dir %s: %w", dir, err), f.Close())
