@@ -37,14 +37,16 @@ type Counts struct {
 type counsel struct {
 	jobs                           chan job
 	running                        atomic.Bool
+	began                          chan struct{} // closed when Run has begun
+	once                           sync.Once
 	taken, busy, refused, repeated atomic.Int64
 
 	mu   sync.Mutex
 	seen map[string]time.Time // requests by their signature or envelope, until they are too old; guarded by mu
 }
 
-func newCounsel() counsel {
-	return counsel{jobs: make(chan job, waiting), seen: map[string]time.Time{}}
+func newCounsel() *counsel {
+	return &counsel{jobs: make(chan job, waiting), began: make(chan struct{}), seen: map[string]time.Time{}}
 }
 
 // job is one thing a person asked.
@@ -55,7 +57,7 @@ type job struct {
 
 // Counts gives the counters.
 func (r *Receiver) Counts() Counts {
-	c := &r.counsel
+	c := r.counsel
 	return Counts{c.taken.Load(), c.busy.Load(), c.refused.Load(), c.repeated.Load()}
 }
 
@@ -117,6 +119,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	r.counsel.running.Store(true)
+	r.counsel.once.Do(func() { close(r.counsel.began) })
 	defer r.counsel.running.Store(false)
 	for range workers {
 		wg.Go(func() {

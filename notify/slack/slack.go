@@ -35,7 +35,7 @@ type Receiver struct {
 	api     *slack.Client
 	pace    pace
 	memory  memory
-	counsel counsel
+	counsel *counsel
 	blind   sync.Once // the log has said that history cannot be read
 }
 
@@ -170,7 +170,17 @@ func (d *delivery) place() (fresh bool, err error) {
 		}
 		d.deps.Log.Info("slack: the message is gone, posting it anew", "key", d.m.Key, "answer", code(err))
 		d.memory.drop(d.m.ID)
-		d.ts = ""
+		d.ts, d.first = "", ""
+		// Somebody, or this process before it was killed, may have done so already.
+		if err := d.find(); err != nil {
+			return false, err
+		}
+		if d.ts != "" {
+			if err := d.write(); err != nil {
+				return false, d.judge("slack chat.update", err)
+			}
+			return false, nil
+		}
 	}
 	if err := d.pace.wait(d.ctx, d.channel, d.deps.Now); err != nil {
 		return false, err

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	api "github.com/slack-go/slack"
+
 	"depeer/notify"
 )
 
@@ -53,4 +55,8 @@ func (d *desk) notes() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]string(nil), d.asked...)
+}
+
+func decodeInteraction(body []byte) (api.InteractionCallback, bool) {
+	return decode[api.InteractionCallback](body)
 }

@@ -8,6 +8,7 @@
 package slacktest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ type Server struct {
 	acks      map[string]chan json.RawMessage
 	arrived   chan struct{} // closed and made anew whenever a socket comes
 	slow      int           // files.info calls before a file is processed
+	changed   chan struct{} // closed and made anew after each request
 	noBlocks  bool          // image blocks with files are refused
 }
 
@@ -86,7 +88,7 @@ type Fault struct {
 // New gives a workspace whose bot has the token, in the given channels.
 func New(token, appToken string, channels ...string) *Server {
 	s := &Server{token: token, appToken: appToken, channels: map[string]*channel{}, files: map[string]*File{},
-		calls: map[string]int{}, fails: map[string][]Fault{}, acks: map[string]chan json.RawMessage{}, arrived: make(chan struct{}), clock: 1700000000}
+		calls: map[string]int{}, fails: map[string][]Fault{}, acks: map[string]chan json.RawMessage{}, arrived: make(chan struct{}), changed: make(chan struct{}), clock: 1700000000}
 	for _, c := range channels {
 		s.channels[c] = &channel{}
 	}
@@ -169,8 +171,32 @@ func (s *Server) Responses() []Response {
 	return slices.Clone(s.responses)
 }
 
+// Await waits until ok, which it asks again after each request that the workspace served,
+// or until ctx ends.
+func (s *Server) Await(ctx context.Context, ok func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if ok() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // ServeHTTP serves the workspace.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		s.mu.Lock()
+		close(s.changed)
+		s.changed = make(chan struct{})
+		s.mu.Unlock()
+	}()
 	switch part, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); part {
 	case "api":
 		s.api(w, r, rest)
