@@ -135,7 +135,7 @@ type Lane struct {
 	Family int      `json:"family"`        // 4 or 6
 	ASN    uint32   `json:"asn,omitempty"` // upstream or origin
 	Name   string   `json:"name,omitempty"`
-	Role   string   `json:"role,omitempty"` // of an origin: "own", "allowed", "other"
+	Role   string   `json:"role,omitempty"` // of an origin: "own", "customer" (seen behind it), "allowed", "other"
 	Points []Point  `json:"points"`         // in order; the first is at the beginning of the period
 	Peak   float64  `json:"peak"`
 	Peers  int      `json:"peers"`            // most peers at a time

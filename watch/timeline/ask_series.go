@@ -35,6 +35,7 @@ type track struct {
 	peers  int // that have part in n
 	most   int
 	marked bool
+	behind bool // of an origin: seen behind the hoster's own AS
 	peak   float64
 	points []Point
 }
@@ -69,7 +70,9 @@ func (c *counts) pair(p *pair, n int) {
 			f.add(f.track(f.upstreams, w.upstream), p.v, n)
 		}
 		if w.origin != 0 && !sameBefore(p.routes[:i], func(x *way) bool { return x.origin == w.origin }) {
-			f.add(f.track(f.origins, w.origin), p.v, n)
+			t := f.track(f.origins, w.origin)
+			t.behind = t.behind || w.passes
+			f.add(t, p.v, n)
 		}
 	}
 }
@@ -198,7 +201,7 @@ func (c *counts) visibility(to time.Time) []Lane {
 }
 
 // lanes gives the tracks that ever had a part, the largest first.
-func (c *counts) lanes(of func(*familyCounts) map[uint32]*track, to time.Time, name func(*Lane)) []Lane {
+func (c *counts) lanes(of func(*familyCounts) map[uint32]*track, to time.Time, name func(*Lane, *track)) []Lane {
 	out := []Lane{}
 	for i := range c.family {
 		tracks := of(&c.family[i])
@@ -206,7 +209,7 @@ func (c *counts) lanes(of func(*familyCounts) map[uint32]*track, to time.Time, n
 			if t := tracks[asn]; t.peak > 0 {
 				l := t.lane(4+2*i, c.from, to)
 				l.ASN = asn
-				name(&l)
+				name(&l, t)
 				out = append(out, l)
 			}
 		}

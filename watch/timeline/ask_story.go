@@ -30,9 +30,9 @@ func (a *Asker) Timeline(ctx context.Context, q Asking) (*Timeline, error) {
 	if t.hoster != nil {
 		out.Hoster = t.hoster.ID
 	}
-	out.Upstreams = s.counts.lanes(func(f *familyCounts) map[uint32]*track { return f.upstreams }, to, func(l *Lane) { l.Name = a.nameOf(l.ASN) })
-	out.Origins = s.counts.lanes(func(f *familyCounts) map[uint32]*track { return f.origins }, to, func(l *Lane) {
-		l.Name, l.Role = a.nameOf(l.ASN), s.role(l.ASN)
+	out.Upstreams = s.counts.lanes(func(f *familyCounts) map[uint32]*track { return f.upstreams }, to, func(l *Lane, _ *track) { l.Name = a.nameOf(l.ASN) })
+	out.Origins = s.counts.lanes(func(f *familyCounts) map[uint32]*track { return f.origins }, to, func(l *Lane, t *track) {
+		l.Name, l.Role = a.nameOf(l.ASN), s.role(l.ASN, t.behind)
 	})
 	if err := a.records(ctx, t, out); err != nil {
 		return nil, err
@@ -69,8 +69,9 @@ func (a *Asker) nameOf(asn uint32) string {
 	return ""
 }
 
-// role says whose an origin is.
-func (s *sweep) role(asn uint32) string {
+// role says whose an origin is. One that was seen behind the hoster is its customer,
+// whatever other upstreams it has.
+func (s *sweep) role(asn uint32, behind bool) string {
 	own, allowed, any := false, false, false
 	for _, x := range s.subjects {
 		own = own || slices.Contains(x.group.asns, asn)
@@ -82,6 +83,8 @@ func (s *sweep) role(asn uint32) string {
 		return "own"
 	case allowed:
 		return "allowed"
+	case any && behind:
+		return "customer"
 	case any:
 		return "other"
 	}

@@ -280,13 +280,15 @@ func (d *drawing) upstreams(y float64) float64 {
 	return y
 }
 
-// standing orders origins: the hoster's own, then strangers, then those that are allowed.
+// standing orders origins: the hoster's own, then strangers, then its customers and those that are allowed.
 func standing(role string) int {
 	switch role {
 	case "own":
 		return 0
-	case "allowed":
+	case "customer":
 		return 2
+	case "allowed":
+		return 3
 	}
 	return 1
 }
@@ -323,8 +325,8 @@ func (d *drawing) origin(l *timeline.Lane, full, y float64, folded bool, rest in
 	switch l.Role {
 	case "own":
 		c, st, word = ownTints, style{size: sizeText, ink: ink, on: paper}, "own"
-	case "allowed":
-		c, st, word = allyTints, style{size: sizeText, ink: ink, on: paper}, "allowed"
+	case "customer", "allowed":
+		c, st, word = allyTints, style{size: sizeText, ink: ink, on: paper}, l.Role
 	}
 	name := bgp.ASN(l.ASN)
 	if l.ASN == 0 {
