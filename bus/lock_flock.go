@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lockFile takes the file for this process; the system lets go of it when the
+// LockFile takes the file for this process; the system lets go of it when the
 // process ends, however it ends. The answer is false when another one has it.
-func lockFile(f *os.File) (bool, error) {
+func LockFile(f *os.File) (bool, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {

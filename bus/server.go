@@ -115,7 +115,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus.embedded.dir %s: %w", dir, err)
 	}
-	ours, err := lockFile(f)
+	ours, err := LockFile(f)
 	if err == nil && !ours {
 		err = ErrInUse
 	}

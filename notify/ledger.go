@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,9 +43,38 @@ var ErrUnknown = errors.New("there is none of that name")
 // ErrTaken is what is answered for a name that is taken.
 var ErrTaken = errors.New("the name is taken")
 
-// Subscribe keeps a subscription that was validated.
-func (l *Ledger) Subscribe(ctx context.Context, s Subscription) error {
-	return l.create(ctx, keySubscription+s.Name, s)
+// Subscribe keeps a subscription that was validated, in place of one of its name where
+// that is wanted.
+func (l *Ledger) Subscribe(ctx context.Context, s Subscription, replace bool) error {
+	if !replace {
+		return l.create(ctx, keySubscription+s.Name, s)
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	e, err := l.store.Get(ctx, keySubscription+s.Name)
+	if err != nil {
+		return err
+	}
+	_, err = l.store.Put(ctx, e.Key, text, e.Revision)
+	return err
+}
+
+// Notes are what was said of an incident, oldest first.
+func (l *Ledger) Notes(ctx context.Context, incident string) ([]Note, error) {
+	if err := validIncident(incident); err != nil {
+		return nil, err
+	}
+	e, err := l.store.Get(ctx, keyNote+incident)
+	if err != nil || e.Value == nil {
+		return nil, err
+	}
+	var notes []Note
+	if err := json.Unmarshal(e.Value, &notes); err != nil {
+		return nil, fmt.Errorf("what was said of incident %s: %w", incident, err)
+	}
+	return notes, nil
 }
 
 // Unsubscribe forgets a subscription.
@@ -90,11 +120,17 @@ func (l *Ledger) Comment(ctx context.Context, incident, who, comment string, now
 	return l.note(ctx, incident, Note{Who: who, At: now.UTC(), Comment: comment})
 }
 
+// ErrRefusedID is what is answered for what can be nobody's id.
+var ErrRefusedID = errors.New("is no id of an incident")
+
+// NewID makes an id that nobody has.
+func NewID() string { return strings.ToLower(rand.Text()[:12]) }
+
 var incidentID = regexp.MustCompile(`^[A-Za-z0-9_=-]{1,64}$`)
 
 func validIncident(id string) error {
 	if !incidentID.MatchString(id) {
-		return fmt.Errorf("%q is no id of an incident", id)
+		return fmt.Errorf("%q %w", id, ErrRefusedID)
 	}
 	return nil
 }

@@ -90,6 +90,8 @@ type monitor struct {
 	memory  atomic.Pointer[memory]     // nil without the role, and until the store is there
 	trouble atomic.Pointer[string]     // why the store is not there
 	web     atomic.Pointer[web.Server] // nil without the role, and until it listens
+	herald  *herald                    // nil without the role
+	people  *webDesk                   // what people do about incidents; nil where nobody is told anything
 	metrics http.Handler
 	fetch   *fetch.Fetcher
 	holes   holeBook
@@ -133,6 +135,11 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	if m.lists, err = loadLists(ctx, m.cfg, m.fetch, m.log); err != nil {
 		return err
 	}
+	if m.has(roleNotify) { // before anything can be found
+		if err := m.startNotify(ctx, &s); err != nil {
+			return err
+		}
+	}
 	if m.has(roleDetect) {
 		if err := m.startJudge(ctx, &s); err != nil {
 			return err
@@ -142,6 +149,9 @@ func (m *monitor) run(ctx context.Context) (err error) {
 		if err := m.startMemory(ctx, &s); err != nil {
 			return err
 		}
+	}
+	if m.people, err = m.newWebDesk(ctx); err != nil {
+		return err
 	}
 	m.metrics = newMetrics(m)
 	if m.has(roleWeb) && m.cfg.Web.Listen != "" {
@@ -386,6 +396,9 @@ func (m *monitor) jobs() []job {
 	}
 	if m.has(roleDetect) && !m.cfg.Timeline.Off {
 		all = append(all, job{"timeline", m.cfg.Timeline.Maintain, m.maintain})
+	}
+	if m.herald != nil {
+		all = append(all, job{"digests", time.Minute, m.digests})
 	}
 	if m.collect.Load() != nil {
 		all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})

@@ -53,7 +53,24 @@ func (x metrics) Collect(out chan<- prometheus.Metric) {
 	if x.m.memory.Load() != nil {
 		x.memory(add)
 	}
+	if x.m.herald != nil {
+		x.notify(add)
+	}
 	x.web(add)
+}
+
+func (x metrics) notify(add addMetric) {
+	n := x.m.herald.Notifier()
+	add(prometheus.GaugeValue, "notify_leads", "1 where this process is the one that tells", one(n.Leads()))
+	for name, c := range n.Stats() {
+		add(prometheus.CounterValue, "notify_sent_total", "messages that the receiver took", float64(c.Sent), "receiver", name)
+		add(prometheus.CounterValue, "notify_failed_total", "attempts that failed and are made again", float64(c.Failed), "receiver", name)
+		add(prometheus.CounterValue, "notify_dead_total", "messages that were given up", float64(c.Dead), "receiver", name)
+		add(prometheus.CounterValue, "notify_held_total", "how often something was not told for a reason", float64(c.Held), "receiver", name)
+		add(prometheus.GaugeValue, "notify_waiting", "messages that wait for the receiver", float64(c.Waiting), "receiver", name)
+		add(prometheus.GaugeValue, "notify_flying", "messages on their way to the receiver", float64(c.Flying), "receiver", name)
+		add(prometheus.GaugeValue, "notify_paused", "1 while the receiver is left alone", one(c.Paused), "receiver", name)
+	}
 }
 
 type addMetric func(kind prometheus.ValueType, name, help string, value float64, labels ...string)

@@ -91,6 +91,13 @@ func (m *monitor) reload(ctx context.Context, why string) {
 			m.log.Warn("a changed section has an effect only after a restart", "section", name)
 		}
 	}
+	if m.herald != nil && !reflect.DeepEqual(cfg.Notify, *m.herald.configured()) {
+		if err := m.herald.configure(cfg.Notify); err != nil {
+			m.log.Error("the section notify cannot be used, the old one stays", "err", err)
+		} else {
+			m.log.Info("another section notify is in force", "receivers", len(cfg.Notify.Receivers), "subscriptions", len(cfg.Notify.Subscriptions))
+		}
+	}
 	m.lists.configure(cfg)
 	m.applyLists(ctx, why)
 }
