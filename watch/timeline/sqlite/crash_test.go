@@ -18,7 +18,7 @@ import (
 
 const (
 	crashSeed    = 11
-	crashBatches = 150
+	crashBatches = 90
 )
 
 // TestMain is also the process that is killed.

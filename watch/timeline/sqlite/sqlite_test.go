@@ -33,4 +33,4 @@ func opener(options ...table.Option) timelinetest.Opener {
 func TestStore(t *testing.T) { timelinetest.Run(t, opener()) }
 
 // TestSmallStore: the borders that a store of many changes meets.
-func TestSmallStore(t *testing.T) { timelinetest.Run(t, opener(table.Small(100, 4, 8, 50))) }
+func TestSmallStore(t *testing.T) { timelinetest.Run(t, opener(table.Small(100, 16, 32, 300))) }

@@ -66,14 +66,14 @@ func testOnce(t *testing.T, open Opener) {
 // leaves alone what was believed before, wherever chunks and checkpoints lie.
 func testLate(t *testing.T, open Opener) {
 	p := newPair(t, open)
-	for i := range 60 {
+	for i := range 45 {
 		at := suiteDay.Add(time.Duration(i) * time.Hour)
 		b := timeline.Batch{Recorded: at.Add(time.Second)}
 		for j := range 3 {
 			b.Changes = append(b.Changes, announced(at, j, 2, uint32(i+1), 26780))
 		}
 		p.write(&b)
-		if i%20 == 19 {
+		if i%15 == 14 {
 			p.maintain(at.Add(3 * time.Hour))
 		}
 	}
@@ -97,8 +97,8 @@ func testLate(t *testing.T, open Opener) {
 		if err != nil || !slices.Equal(after, before) {
 			t.Fatalf("round %d: what was believed is another thing now: %v, %s", round, err, difference(after, before))
 		}
-		for i := range 110 {
-			from := suiteDay.Add(time.Duration(i)*time.Hour - time.Hour + time.Minute)
+		for i := range 25 {
+			from := suiteDay.Add(time.Duration(i)*2*time.Hour - time.Hour + time.Minute)
 			p.same(timeline.Span{From: from, To: from.Add(3 * time.Hour), Prefixes: suitePrefixes[2:3]})
 			p.same(timeline.Span{From: from, To: from, Believed: believed})
 		}
@@ -109,12 +109,12 @@ func testLate(t *testing.T, open Opener) {
 // testRetention: what is dropped changes no answer about what is kept, also where more comes
 // late, and again later.
 func testRetention(t *testing.T, open Opener) {
-	for seed := range uint64(4) {
+	for seed := range worlds() {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w, p := newWorld(1000+seed), newPair(t, open)
 			r := timeline.Retention{Changes: 20 * 24 * time.Hour}
 			limit := suiteDay
-			for round := range 12 {
+			for round := range 8 {
 				for range 3 {
 					b := w.batch()
 					b.Records = nil
@@ -136,7 +136,7 @@ func testRetention(t *testing.T, open Opener) {
 					}
 				}
 				limit = now.Add(-r.Changes)
-				for range 20 {
+				for range 5 {
 					s := w.span()
 					s.Believed = time.Time{} // memory lets go of what was overtaken by what came later
 					if s.From.Before(limit) {
@@ -147,7 +147,7 @@ func testRetention(t *testing.T, open Opener) {
 					}
 					p.same(s)
 				}
-				if round == 6 {
+				if round == 4 {
 					p.reopen()
 				}
 			}
@@ -179,7 +179,7 @@ func testRetentionOfRecords(t *testing.T, open Opener) {
 // testReaders: whoever asks while others write and maintain sees batches whole, one after
 // the other.
 func testReaders(t *testing.T, open Opener) {
-	const batches, each = 60, 7
+	const batches, each = 40, 7
 	store := open(t, "store")
 	defer func() { _ = store.Close() }()
 	ctx := context.Background()
@@ -250,8 +250,8 @@ func testCutShort(t *testing.T, open Opener) {
 		t.Errorf("after %d changes: %v", n, err)
 	}
 	cut := 0
-	for i := range 60 {
-		ctx := &dying{Context: context.Background(), calls: 3 * i, done: make(chan struct{})}
+	for i := range 24 {
+		ctx := &dying{Context: context.Background(), calls: 7 * i, done: make(chan struct{})}
 		if _, err := p.store.Maintain(ctx, w.now, timeline.Retention{}); err != nil {
 			cut++
 		}
@@ -267,7 +267,7 @@ func testCutShort(t *testing.T, open Opener) {
 		p.write(b) // again, or at last
 		p.same(w.span())
 	}
-	if cut < 10 {
+	if cut < 5 {
 		t.Errorf("only %d were cut short", cut)
 	}
 	p.maintain(w.now)
@@ -305,9 +305,9 @@ func (d *dying) Err() error {
 func testBounded(t *testing.T, open Opener) {
 	p := newPair(t, open)
 	w := newWorld(8)
-	for range 25 {
+	for range 8 {
 		b := timeline.Batch{}
-		for range 400 {
+		for range 250 {
 			w.at = w.at.Add(time.Duration(w.IntN(600)) * time.Second)
 			c := announced(w.at, w.IntN(len(suitePeers)), 2+w.IntN(2), uint32(w.IntN(4)), 26780)
 			if w.IntN(3) == 0 {
@@ -320,7 +320,7 @@ func testBounded(t *testing.T, open Opener) {
 		p.maintain(w.at.Add(2 * time.Hour))
 	}
 	w.now = w.at
-	for range 60 {
+	for range 15 {
 		p.same(w.span())
 	}
 	p.samePrefixes(timeline.Scope{})
