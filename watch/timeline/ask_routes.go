@@ -150,8 +150,9 @@ type stretchKey struct {
 // stretch is an interval in the making.
 type stretch struct {
 	Interval
-	n  int
-	at time.Time // of the last change of n
+	n    int
+	at   time.Time // of the last change of n
+	last *stretch  // the one before of the same key
 }
 
 // settle notes how many there were until at: what is taken back within a moment was not so.
@@ -221,20 +222,25 @@ func (x *intervals) less(k stretchKey, at time.Time) {
 
 // more adds one, and begins an interval with the first.
 func (x *intervals) more(k stretchKey, p *pair, r *held, at time.Time) {
-	s := x.open[k]
+	before := x.open[k]
+	s := before
+	for s != nil && s.n == 0 && s.To.Equal(at) && !s.From.Before(at) {
+		s = s.last // it lasted no moment
+	}
 	same := s != nil && (!x.routes || samePath(s.Path, r.path))
 	switch {
 	case same && s.n > 0:
 	case same && s.To.Equal(at): // one gave it up in the moment in which another took it
 		s.To = nil
+		x.open[k] = s
 	default:
 		s = &stretch{Interval: Interval{Prefix: p.s.info.Prefix, Origin: r.way.origin, Upstream: r.way.upstream, From: r.since}}
 		if x.routes {
 			s.Path, s.Peer = r.path, &p.v.Peer
 		}
+		s.last, s.at = before, at
 		x.open[k] = s
 		x.order = append(x.order, s)
-		s.at = at
 	}
 	s.settle(at, x.from)
 	s.n++
