@@ -46,6 +46,11 @@ type Detector struct {
 	completed uint64 // rib.Table.Completed as of complete
 
 	canaries canaries
+
+	// Validate says what the RPKI knows of an origin of a prefix, in the words of
+	// Event.RPKI; nil, and what it answers with "", is "unknown". It is asked when an
+	// origin.new is raised. It is the caller's: a saved detector comes back without it.
+	Validate func(netip.Prefix, uint32) string `snapshot:"-"`
 }
 
 // judged is what the end of a second looks at.

@@ -255,6 +255,9 @@ func (d *Detector) originEvent(o *origin, kind EventKind, onset, t int64) {
 	more := p.kind == foreignPrefix
 	ev.MoreSpecific = &more
 	ev.RPKI = "unknown"
+	if d.Validate != nil {
+		ev.RPKI = cmp.Or(d.Validate(q, o.asn), ev.RPKI)
+	}
 	if ev.Eligible = p.eligible; ev.Eligible == 0 {
 		ev.Eligible = d.joined
 	}
