@@ -23,8 +23,8 @@
 //
 // # Order, and what can be lost
 //
-// Changes of one peer and one prefix are told in order of At; changes of one moment in
-// the order in which they were observed. A [Batch] is stored whole or not at all, together with the
+// Changes are told in order of At; those of one prefix and one moment in the order in
+// which they were observed (Reader.Changes has the whole order). A [Batch] is stored whole or not at all, together with the
 // position in the log that it was read from: what a killed process had not stored is read
 // again, and a batch that was stored is not stored twice. Nothing is lost by kill -9; a power
 // cut may lose what the operating system had not written, and then the log tells it again.

@@ -76,14 +76,20 @@ type PrefixInfo struct {
 type Reader interface {
 	// Prefixes lists the prefixes of a scope, in order.
 	Prefixes(ctx context.Context, s Scope) ([]PrefixInfo, error)
-	// Changes calls f for the changes of a span, in order of At: first the state at From (every route held then by a peer, as Known with the At
-	// of the change that made it so, and the last word on every peer), then every change. A Change is f's only until it returns. An error of f ends it.
+	// Changes calls f for the changes of a span: first the state at From (the last word on every peer, in order of peers; then every
+	// route held then, as Known with the At of the change that made it so, by prefix, peer and path id), then every change in order of
+	// At. Of one moment the sessions come first, then the prefixes in order, each one's changes as they were written. A Change is f's only
+	// until it returns, its Path and Hosters are shared. f may ask the store. An error of f ends it.
 	Changes(ctx context.Context, s Span, f func(*Change) error) error
 	// Records lists records, and the cursor behind the last of them, "" where there are no more.
 	Records(ctx context.Context, q RecordQuery) ([]Record, string, error)
 }
 
-// Retention says for how long what is kept. Zero is for ever.
+// Retention says for how long what is kept, at least: stores may drop whole months. Zero is
+// for ever. What is dropped changes no answer about what is kept: the routes that hold at its
+// beginning stay, and a record stays with all its revisions while one of them is young, or it
+// is open. Answers about earlier moments are short of what was dropped, and what was
+// believed of them is not known any more.
 type Retention struct {
 	Changes time.Duration `yaml:"changes"` // of routes
 	Records time.Duration `yaml:"records"` // of everything else

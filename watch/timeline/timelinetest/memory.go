@@ -22,9 +22,8 @@ import (
 // every question: the reference that other stores are compared with. The zero value is
 // empty and ready.
 //
-// Where the interface leaves an order open, this is Memory's: the state begins with the
-// peers in order, then come the routes by prefix, peer and path id; records of one moment
-// come as they were written.
+// Where the interface leaves an order open, this is Memory's: records of one moment come as
+// they were written.
 type Memory struct {
 	mu      sync.Mutex
 	changes []timeline.Change    // guarded by mu; in order of At; of one moment, as they were written
@@ -219,6 +218,9 @@ func (m *Memory) Changes(ctx context.Context, s timeline.Span, f func(*timeline.
 			within = append(within, c)
 		}
 	}
+	slices.SortStableFunc(within, func(a, b timeline.Change) int {
+		return cmp.Or(a.At.Compare(b.At), compareBool(a.Prefix.IsValid(), b.Prefix.IsValid()), comparePrefixes(a.Prefix, b.Prefix))
+	})
 	for _, c := range append(state(before), within...) {
 		if err := f(&c); err != nil {
 			return err

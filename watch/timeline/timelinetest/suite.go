@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,34 +95,13 @@ func line(c *timeline.Change) string {
 		c.Cause, c.Hosters, c.Recorded.UTC().Format("02T15:04:05.000000"))
 }
 
-// Lines gives what a store tells of a span, a line for each change. Of one moment the
-// sessions come first, then the prefixes in order, each in the order in which it was
-// written: Memory knows only the latter, so its lines are put so.
+// Lines gives what a store tells of a span, a line for each change.
 func Lines(ctx context.Context, s timeline.Reader, span timeline.Span) ([]string, error) {
 	var out []string
-	var all []timeline.Change
 	err := s.Changes(ctx, span, func(c *timeline.Change) error {
-		all = append(all, *c)
+		out = append(out, line(c))
 		return nil
 	})
-	if _, ok := s.(*Memory); ok {
-		n := 0 // behind the state
-		for !span.From.IsZero() && n < len(all) && !all[n].At.After(span.From) {
-			n++
-		}
-		slices.SortStableFunc(all[n:], func(a, b timeline.Change) int {
-			if c := a.At.Compare(b.At); c != 0 {
-				return c
-			}
-			if c := compareBool(a.Prefix.IsValid(), b.Prefix.IsValid()); c != 0 || !a.Prefix.IsValid() {
-				return c
-			}
-			return comparePrefixes(a.Prefix, b.Prefix)
-		})
-	}
-	for i := range all {
-		out = append(out, line(&all[i]))
-	}
 	return out, err
 }
 
