@@ -254,6 +254,8 @@ func (r *Receiver) judge(ctx context.Context, what string, err error) error {
 	var unsent *mail.SendError
 	var judged *notify.Error
 	switch {
+	case errors.Is(err, notify.ErrRefused):
+		return notify.Permanent("%s: %s: %s", act, what, r.clean(err))
 	case errors.As(err, &judged):
 		return &notify.Error{Retry: judged.Retry, After: judged.After, Err: fmt.Errorf("%s: %s: %s", act, what, r.clean(err))}
 	case errors.As(err, &reply):

@@ -2,9 +2,9 @@
 //
 // An incident is one m.room.message, edited by m.replace events; what is new is a message
 // in its thread, which mentions people where it is loud; the picture is an image in the
-// thread, replaced by edits too. Transaction ids are derived from Message.ID: what is sent
-// again is, for the homeserver, the same event. It keeps them per access token: a new token
-// between two tries may double a message.
+// thread, replaced by edits too. Transaction ids are derived from Message.Key and
+// Message.ID: what is sent again is, for the homeserver, the same event. It keeps them for
+// a while (Synapse: a day) per access token: a new token between two tries may double a message.
 //
 // The room is not encrypted by this receiver: in an encrypted room its messages are readable
 // and marked as not encrypted. Texts from outside are escaped, and m.mentions names whoever
@@ -95,25 +95,28 @@ func (r *Receiver) Send(ctx context.Context, m *notify.Message) (notify.Receipt,
 		receipt[k] = v
 	}
 	content := r.content(m, body(m))
-	if event := receipt["event"]; event != "" {
-		// What people see changes; those without edits see it with a star.
-		outer := object{"msgtype": "m.text", "body": "* " + content["body"].(string), "m.new_content": content, "m.mentions": object{},
-			"m.relates_to": object{"rel_type": "m.replace", "event_id": event}}
-		content["m.mentions"] = object{}
-		if _, err := r.event(ctx, m.ID+" edit", outer); err != nil {
-			return nil, err
-		}
-		if receipt["first"] != m.ID { // it says itself what was new then
-			if err := r.news(ctx, m, event); err != nil {
-				return nil, err
-			}
-		}
-	} else {
-		event, err := r.event(ctx, m.ID+" send", content)
+	stale := receipt["event"] != ""
+	if !stale {
+		event, err := r.event(ctx, "send "+m.Key, content)
 		if err != nil {
 			return nil, err
 		}
 		receipt["event"], receipt["first"] = event, m.ID
+		stale = m.Unsure // it may be the event of an earlier revision
+	}
+	if stale {
+		content["m.mentions"] = object{} // an edit wakes nobody
+		// What people see changes; those without edits see it with a star.
+		outer := object{"msgtype": "m.text", "body": "* " + content["body"].(string), "m.new_content": content, "m.mentions": object{},
+			"m.relates_to": object{"rel_type": "m.replace", "event_id": receipt["event"]}}
+		if _, err := r.event(ctx, "edit "+m.ID, outer); err != nil {
+			return nil, err
+		}
+		if receipt["first"] != m.ID { // it says itself what was new then
+			if err := r.news(ctx, m, receipt["event"]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if m.Picture != nil && r.config.Picture {
 		if err := r.picture(ctx, m, receipt); err != nil {
@@ -125,10 +128,14 @@ func (r *Receiver) Send(ctx context.Context, m *notify.Message) (notify.Receipt,
 
 // news tells what is new in the thread of the message.
 func (r *Receiver) news(ctx context.Context, m *notify.Message, event string) error {
-	if len(m.Changes) == 0 && !m.Loud {
+	lines := m.Thread // what each revision said since the last message
+	if len(lines) == 0 {
+		lines = m.Changes
+	}
+	if len(lines) == 0 && !m.Loud {
 		return nil
 	}
-	text := strings.Join(m.Changes, "\n")
+	text := strings.Join(lines, "\n")
 	if text == "" {
 		text = string(m.Reason) + ": " + m.Title
 	}
@@ -136,7 +143,7 @@ func (r *Receiver) news(ctx context.Context, m *notify.Message, event string) er
 	text = plain.CutBytes(sign+" "+text, maxPart)
 	content := r.content(m, [2]string{text, strings.ReplaceAll(html.EscapeString(text), "\n", "<br>")})
 	content["m.relates_to"] = thread(event)
-	_, err := r.event(ctx, m.ID+" news", content)
+	_, err := r.event(ctx, "news "+m.ID, content)
 	return err
 }
 
@@ -170,7 +177,7 @@ func (r *Receiver) picture(ctx context.Context, m *notify.Message, receipt notif
 	} else {
 		content["m.relates_to"] = thread(receipt["event"])
 	}
-	event, err := r.event(ctx, m.ID+" picture "+name, content)
+	event, err := r.event(ctx, "picture "+m.ID+" "+name, content)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package notifytest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -38,7 +39,7 @@ func Conn(t *testing.T, s Subject, create func(t *testing.T, address string, dia
 	})
 	t.Run("not allowed", func(t *testing.T) {
 		r := create(t, "inside.invalid:25", func(context.Context, string, string) (net.Conn, error) {
-			return nil, notify.Permanent("10.0.0.1 is a private address")
+			return nil, fmt.Errorf("connect to 10.0.0.1: %w", notify.ErrRefused)
 		})
 		_, err := r.Send(bounded(t), Blackout())
 		s.CheckError(t, err, false)

@@ -251,7 +251,7 @@ func (h HTTP) noWay(t *testing.T) {
 	})
 	t.Run("not allowed", func(t *testing.T) {
 		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return nil, notify.Permanent("10.0.0.1 is a private address")
+			return nil, fmt.Errorf("connect to 10.0.0.1: %w", notify.ErrRefused)
 		}}}
 		_, err := h.at(t, "http://inside.invalid", client).Send(bounded(t), Blackout())
 		h.CheckError(t, err, false)

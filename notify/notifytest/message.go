@@ -119,14 +119,14 @@ func Hostile() *notify.Message {
 func Huge() *notify.Message {
 	m := Blackout()
 	m.ID, m.Key = "m-huge", "k-huge"
-	long := strings.Repeat("ä😀&<x>\"\\ ", 8000)
+	long := strings.Repeat("ä😀&<x>\"\\ ", 4000)
 	m.Title = "Huge story " + long
 	m.Text, m.Next = "Long text "+long, "Long next "+long
 	m.Facts = nil
-	for i := range 40 {
+	for i := range 12 {
 		m.Facts = append(m.Facts, notify.Fact{Name: fmt.Sprintf("Fact %d %s", i, long[:3000]), Value: long})
 	}
-	for i := range 300 {
+	for i := range 60 {
 		m.Changes = append(m.Changes, fmt.Sprintf("Change %d %s", i, long[:2000]))
 		m.Thread = append(m.Thread, fmt.Sprintf("Revision %d %s", i, long[:2000]))
 	}

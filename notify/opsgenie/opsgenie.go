@@ -101,7 +101,7 @@ func (r *Receiver) Send(ctx context.Context, m *notify.Message) (notify.Receipt,
 		body              any
 	}
 	var calls []call
-	change := len(m.Before) > 0 || m.Reason == notify.Changed || m.Reason == notify.Acked || m.Resolved
+	change := len(m.Before) > 0 || m.Reason == notify.Changed || m.Reason == notify.Acked || m.Resolved || m.Unsure
 	if !m.Resolved && (!change || m.Loud || len(m.Before) == 0) {
 		calls = append(calls, call{"create the alert", http.MethodPost, "/v2/alerts", r.alert(m, a)})
 	}

@@ -149,7 +149,7 @@ func (c *Courier) Unsent(act string, err error) error {
 		err = address.Err // without the URL, which may hold a token
 	}
 	var judged *notify.Error
-	retry, after := true, time.Duration(0)
+	retry, after := !errors.Is(err, notify.ErrRefused), time.Duration(0)
 	if errors.As(err, &judged) {
 		retry, after = judged.Retry, judged.After
 	}

@@ -208,12 +208,17 @@ func reply(m *notify.Message, whom []string) (string, []slack.Block) {
 	return text, out
 }
 
+// news is what each revision said since the last message, or else what has changed.
 func news(m *notify.Message) string {
-	switch len(m.Changes) {
+	lines := m.Thread
+	if len(lines) == 0 {
+		lines = m.Changes
+	}
+	switch len(lines) {
 	case 0:
 		return ""
 	case 1:
-		return m.Changes[0]
+		return lines[0]
 	}
-	return "What is new:\n• " + strings.Join(m.Changes, "\n• ")
+	return "What is new:\n• " + strings.Join(lines, "\n• ")
 }

@@ -21,8 +21,9 @@
 // # Once
 //
 // Slack has no idempotency key. The message carries a block_id derived from Message.Key,
-// each reply one from Message.ID; without a receipt, and before each reply, Send looks for
-// it in the last 200 messages of the channel or the last 100 of the thread. That needs
+// each reply one from Message.ID. Where Message.Unsure says that an earlier try may have
+// arrived, or a try of this process failed, Send looks for them first: in the last 200
+// messages of the channel, and the first 100 of the thread. That needs
 // channels:history (groups:history in private channels); without it, a process that is
 // killed between sending and recording may post a second message, and the log says so once.
 //

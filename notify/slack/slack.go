@@ -94,8 +94,14 @@ func (r *Receiver) Send(ctx context.Context, m *notify.Message) (notify.Receipt,
 		return r.sendWebhook(ctx, plain.Copy(m))
 	}
 	d := &delivery{Receiver: r, ctx: ctx, m: plain.Copy(m), whom: r.config.whom(m)}
+	_, again := r.memory.get("tried " + m.ID)
+	d.look = m.Unsure || again
 	d.known(m.Before)
-	return d.run()
+	receipt, err := d.run()
+	if err != nil {
+		r.memory.put("tried "+m.ID, nil)
+	}
+	return receipt, err
 }
 
 // delivery is one Send.
@@ -104,6 +110,7 @@ type delivery struct {
 	ctx  context.Context
 	m    *notify.Message
 	whom []string
+	look bool // an earlier try may have got further than anybody knows
 
 	channel, ts string // of the message; ts "" while there is none
 	file, sum   string // picture in it: file id, and what it was made from
@@ -138,8 +145,10 @@ func (d *delivery) run() (notify.Receipt, error) {
 	}
 	if d.ts == "" {
 		d.channel = want
-		if err := d.find(); err != nil {
-			return nil, err
+		if d.look {
+			if err := d.find(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := d.picture(); err != nil {
@@ -155,6 +164,7 @@ func (d *delivery) run() (notify.Receipt, error) {
 	}
 	d.tidy()
 	d.memory.drop(d.m.ID)
+	d.memory.drop("tried " + d.m.ID)
 	return d.receipt(), nil
 }
 
@@ -236,12 +246,12 @@ func (d *delivery) writeOnce() error {
 func (d *delivery) reply(fresh bool) error {
 	if fresh || d.first == mark("first", d.m.ID) {
 		// It was posted for this very message, in this try or in an earlier one.
-		if len(d.m.Thread) == 0 {
+		if len(d.m.Thread) < 2 {
 			return d.share()
 		}
-		earlier := *d.m
-		earlier.Changes, earlier.Loud = d.m.Thread, false
-		text, content := reply(&earlier, nil)
+		quiet := *d.m
+		quiet.Loud = false
+		text, content := reply(&quiet, nil)
 		there, err := d.replied(mark("id", d.m.ID))
 		if err == nil && !there {
 			err = d.answer(text, content, false)
@@ -329,6 +339,9 @@ func (d *delivery) find() error {
 }
 
 func (d *delivery) replied(id string) (bool, error) {
+	if !d.look {
+		return false, nil
+	}
 	replies, _, _, err := d.api.GetConversationRepliesContext(d.ctx, &slack.GetConversationRepliesParameters{ChannelID: d.channel, Timestamp: d.ts, Limit: 100})
 	if err != nil {
 		return false, d.unseen("conversations.replies", err)

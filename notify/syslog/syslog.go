@@ -172,7 +172,7 @@ func judge(ctx context.Context, what string, err error) error {
 		err = ctx.Err()
 	}
 	var e *notify.Error
-	if errors.As(err, &e) && !e.Retry {
+	if errors.Is(err, notify.ErrRefused) || errors.As(err, &e) && !e.Retry {
 		return notify.Permanent("syslog: %s: %w", what, err)
 	}
 	return notify.Temporary(0, "syslog: %s: %w", what, err)
