@@ -167,18 +167,28 @@ func (b *Bus) orClosed(err error) error {
 	return err
 }
 
+// Remember makes the stream remember from now on, under the Durable's name, what was
+// not handled yet: what is published before the first Consume is not missed.
+func (b *Bus) Remember(ctx context.Context, stream Stream, c Consumer) error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	defer cancel()
+	if _, err := b.durable(ctx, stream, c); err != nil {
+		return fmt.Errorf("consume %s from %s: %w", stream, b.where, b.orClosedBy(err))
+	}
+	return nil
+}
+
 func (b *Bus) iterator(ctx context.Context, stream Stream, c Consumer) (jetstream.MessagesContext, error) {
 	if b.isClosed() {
 		return nil, ErrClosed
 	}
-	policy := jetstream.DeliverAllPolicy
-	if c.New {
-		policy = jetstream.DeliverNewPolicy
-	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
 	if c.Durable == "" {
-		cfg := jetstream.OrderedConsumerConfig{FilterSubjects: c.Filters, DeliverPolicy: policy}
+		cfg := jetstream.OrderedConsumerConfig{FilterSubjects: c.Filters, DeliverPolicy: c.policy()}
 		if c.After > 0 {
 			cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, c.After+1
 		}
@@ -188,8 +198,25 @@ func (b *Bus) iterator(ctx context.Context, stream Stream, c Consumer) (jetstrea
 		}
 		return con.Messages(jetstream.PullMaxMessages(inHand))
 	}
+	con, err := b.durable(ctx, stream, c)
+	if err != nil {
+		return nil, err
+	}
+	// A heartbeat that is missing means a server that is away: keep asking.
+	return con.Messages(jetstream.PullMaxMessages(inHand), jetstream.WithMessagesErrOnMissingHeartbeat(false))
+}
+
+func (c Consumer) policy() jetstream.DeliverPolicy {
+	if c.New {
+		return jetstream.DeliverNewPolicy
+	}
+	return jetstream.DeliverAllPolicy
+}
+
+// durable gives the consumer that remembers, and makes it where there is none.
+func (b *Bus) durable(ctx context.Context, stream Stream, c Consumer) (jetstream.Consumer, error) {
 	cfg := jetstream.ConsumerConfig{
-		Durable: c.Durable, FilterSubjects: c.Filters, DeliverPolicy: policy,
+		Durable: c.Durable, FilterSubjects: c.Filters, DeliverPolicy: c.policy(),
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 2 * inHand,
 	}
 	// Where a durable consumer begins was decided when it was created.
@@ -198,12 +225,7 @@ func (b *Bus) iterator(ctx context.Context, stream Stream, c Consumer) (jetstrea
 	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, err
 	}
-	con, err := b.js.CreateOrUpdateConsumer(ctx, string(stream), cfg)
-	if err != nil {
-		return nil, err
-	}
-	// A heartbeat that is missing means a server that is away: keep asking.
-	return con.Messages(jetstream.PullMaxMessages(inHand), jetstream.WithMessagesErrOnMissingHeartbeat(false))
+	return b.js.CreateOrUpdateConsumer(ctx, string(stream), cfg)
 }
 
 // deliver hands one message to the handler and tells the server what came of it.

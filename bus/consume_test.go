@@ -149,3 +149,31 @@ func TestForeignMessagesAreReadable(t *testing.T) {
 		t.Error("text that is no JSON was read as an event")
 	}
 }
+
+// What is published between Remember and the first Consume is not missed, and what was
+// published before is.
+func TestRememberedFromThenOn(t *testing.T) {
+	b := open(t, config(t))
+	c := bus.Consumer{Durable: "later", New: true}
+	publish := func(id string) {
+		t.Helper()
+		if err := b.PublishEvent(t.Context(), event(id)); err != nil {
+			t.Fatal(err)
+		}
+		flush(t, b)
+	}
+	publish("before")
+	for range 2 { // a second time changes nothing
+		if err := b.Remember(t.Context(), bus.Events, c); err != nil {
+			t.Fatal(err)
+		}
+		publish("between")
+	}
+	same(t, []string{"between"}, consume(t, b, c, 1, func(bus.Message) error { return nil }))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Remember(t.Context(), bus.Events, c); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("remember by a closed bus: %v", err)
+	}
+}
