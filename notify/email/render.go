@@ -26,7 +26,6 @@ const (
 
 type view struct {
 	M       *notify.Message
-	Sign    string
 	Word    string
 	Kind    string // class of the style sheet
 	When    string
@@ -48,7 +47,7 @@ func render(m *notify.Message) (text, html string, err error) {
 		short.Changes = append(short.Changes, plain.Cut(c, maxChange))
 	}
 	sign, word := plain.Mark(m)
-	v := view{M: &short, Sign: sign, Word: word, Kind: strings.ToLower(word), When: plain.When(m.At), Facts: short.Facts, Changes: short.Changes}
+	v := view{M: &short, Word: word, Kind: strings.ToLower(word), When: plain.When(m.At), Facts: short.Facts, Changes: short.Changes}
 	text = sign + " " + word + ": " + short.Title + "\n\n" + plain.Body(&short) + "\n"
 	if m.Picture != nil {
 		v.Picture, v.Alt = true, plain.Cut(m.Picture.Alt, 500)

@@ -44,7 +44,7 @@ type Server struct {
 }
 
 type channel struct {
-	archived, outside, private bool
+	archived, outside bool
 }
 
 // Message is one that people see.
