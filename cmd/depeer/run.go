@@ -86,6 +86,7 @@ type monitor struct {
 	bus     *bus.Bus
 	lists   *lists
 	judge   *judge                     // nil without the role
+	moves   *migrator                  // nil without the role
 	collect atomic.Pointer[collector]  // nil without the role, and until it begins
 	memory  atomic.Pointer[memory]     // nil without the role, and until the store is there
 	trouble atomic.Pointer[string]     // why the store is not there
@@ -152,6 +153,11 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	}
 	if m.people, err = m.newWebDesk(ctx); err != nil {
 		return err
+	}
+	if m.has(roleDetect) {
+		if err := m.startMigrations(ctx, &s); err != nil {
+			return err
+		}
 	}
 	m.metrics = newMetrics(m)
 	if m.has(roleWeb) && m.cfg.Web.Listen != "" {
@@ -414,6 +420,11 @@ func (m *monitor) jobs() []job {
 func (m *monitor) saveAll(ctx context.Context) error {
 	if err := m.judge.save(ctx); err != nil {
 		return err
+	}
+	if m.moves != nil {
+		if err := m.moves.save(ctx); err != nil {
+			return err
+		}
 	}
 	return m.judge.saveFollowed(ctx)
 }

@@ -109,6 +109,7 @@ func (m *monitor) applyLists(ctx context.Context, why string) {
 	watched, policy := m.lists.watchlist()
 	if m.judge != nil {
 		m.judge.rewatch(watched, policy)
+		m.moves.rewatch(watched)
 	}
 	if x := m.memory.Load(); x != nil {
 		x.roll.replace(watched.Hosters)

@@ -182,7 +182,7 @@ var remembered = []struct {
 
 // eventRecord tells events of routes from those of C&C servers, which share a stream.
 func eventRecord(m bus.Message) (timeline.Record, error) {
-	if strings.HasSuffix(m.Subject, ".cnc-moved") {
+	if m.IsMigration() {
 		return migrationRecord(m)
 	}
 	e, err := m.Event()
