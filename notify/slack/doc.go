@@ -7,7 +7,8 @@
 // An incident is one message in the channel of its severity. A revision edits it
 // (chat.update, which wakes nobody) and, where there is something new, adds one reply to
 // its thread; a loud revision's reply mentions people and, with Config.Broadcast, is shown
-// in the channel too. A message that somebody deleted is posted anew. An incident that
+// in the channel too. A message that somebody deleted is posted anew; one that the workspace
+// lets nobody edit any more stays as it is, and its thread goes on. An incident that
 // rises to a severity with another channel gets a message there; the old one says where
 // the story goes on.
 //
@@ -23,7 +24,7 @@
 // Slack has no idempotency key. The message carries a block_id derived from Message.Key,
 // each reply one from Message.ID. Where Message.Unsure says that an earlier try may have
 // arrived, or a try of this process failed, Send looks for them first: in the last 200
-// messages of the channel, and the first 100 of the thread. That needs
+// messages of the channel, and in the thread. That needs
 // channels:history (groups:history in private channels); without it, a process that is
 // killed between sending and recording may post a second message, and the log says so once.
 //

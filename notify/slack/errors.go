@@ -56,9 +56,12 @@ func (r *Receiver) judge(act string, err error) error {
 	return notify.Permanent("%s: answered: %s", act, text)
 }
 
-// gone are the errors of an update whose message is not there, or cannot be changed any more.
-func gone(err error) bool {
-	return slices.Contains([]string{"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}, code(err))
+// gone are the errors of an update whose message is not there.
+func gone(err error) bool { return code(err) == "message_not_found" || code(err) == "thread_not_found" }
+
+// frozen are those of a message that is there, and that the workspace lets nobody edit any more.
+func frozen(err error) bool {
+	return code(err) == "edit_window_closed" || code(err) == "cant_update_message"
 }
 
 // badPicture reports whether the blocks were refused because of the file in them.

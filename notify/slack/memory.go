@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -62,8 +63,9 @@ type pace struct {
 	next  map[string]time.Time // when a channel may have its next message; guarded by mu
 }
 
-// take reserves the next place in a channel and gives how long it is until then.
-func (p *pace) take(channel string, now time.Time) time.Duration {
+// take reserves the next place in a channel and gives how long it is until then. Where
+// that is longer than most, nothing is reserved.
+func (p *pace) take(channel string, now time.Time, most time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next == nil {
@@ -73,7 +75,9 @@ func (p *pace) take(channel string, now time.Time) time.Duration {
 	if at.Before(now) {
 		at = now
 	}
-	p.next[channel] = at.Add(p.every)
+	if at.Sub(now) <= most {
+		p.next[channel] = at.Add(p.every)
+	}
 	return at.Sub(now)
 }
 
@@ -82,7 +86,14 @@ func (p *pace) wait(ctx context.Context, channel string, now func() time.Time) e
 	if p.every <= 0 {
 		return nil
 	}
-	delay := p.take(channel, now())
+	most := time.Duration(math.MaxInt64)
+	if deadline, ok := ctx.Deadline(); ok {
+		most = time.Until(deadline)
+	}
+	delay := p.take(channel, now(), most)
+	if delay > most {
+		return notify.Temporary(delay, "slack: wait for the channel's next second: %d messages are before this one", delay/p.every)
+	}
 	if delay <= 0 {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 
 const fileName = "timeline.png"
 
-// picture uploads the picture where it is another than the one in the message. A picture
-// that fails for good is left out; one that may succeed later is worth the wait.
+// picture uploads the picture where it is another than the one in the message. Where that
+// fails the message goes without: people wait for the words. The next revision tries again.
 func (d *delivery) picture() error {
 	if d.m.Picture == nil {
 		if d.file != "" {
@@ -35,7 +35,7 @@ func (d *delivery) picture() error {
 	id, err := d.upload("", "")
 	if err != nil {
 		judged := d.judge("slack upload of the picture", err)
-		if retry(judged) {
+		if d.ctx.Err() != nil {
 			return judged
 		}
 		d.deps.Log.Warn("slack: a message goes without its picture", "key", d.m.Key, "error", judged)

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
@@ -96,6 +97,39 @@ func TestDeletedMessageIsPostedAnew(t *testing.T) {
 	send(t, r, next) // with the receipt of the deleted one again: found, not doubled
 	if got := w.Shown(); len(got) != 1 || len(got[0].Replies) != 1 {
 		t.Errorf("%+v", got)
+	}
+	check(t, w)
+}
+
+// Where the workspace lets nobody edit old messages, the thread tells on.
+func TestFrozenMessage(t *testing.T) {
+	w := newWorkspace()
+	r := open(t, w, nil)
+	before := send(t, r, notifytest.Blackout())
+	w.Fail("chat.update", slacktest.Fault{Error: "edit_window_closed"})
+	send(t, r, notifytest.Revise(notifytest.Blackout(), 4, before))
+	if got := w.Shown(); len(got) != 1 || len(got[0].Replies) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A long thread is looked through to its end.
+func TestReplyIsFoundFarBack(t *testing.T) {
+	w := newWorkspace()
+	r := open(t, w, nil)
+	m := notifytest.Blackout()
+	before := send(t, r, m)
+	for n := 4; n < 220; n++ {
+		before = send(t, r, notifytest.Revise(m, n, before))
+	}
+	last := notifytest.Revise(m, 219, before)
+	last.Unsure = true
+	send(t, r, last)
+	if n := len(w.Thread("C0NOC", before["ts"])); n != 216 {
+		t.Errorf("%d replies, want 216", n)
+	}
+	if n := w.Calls("conversations.replies"); n != 2 {
+		t.Errorf("%d pages were read, want 2", n)
 	}
 	check(t, w)
 }
@@ -239,11 +273,19 @@ func TestPictureGoesIntoTheThreadWhereTheBlockIsRefused(t *testing.T) {
 func TestPictureNeverHoldsUpTheMessage(t *testing.T) {
 	w := newWorkspace()
 	r := open(t, w, nil)
-	w.Fail("files.getUploadURLExternal", slacktest.Fault{Error: "missing_scope"})
 	m := notifytest.Blackout()
 	m.Picture = &notify.Picture{PNG: notifytest.PNG(1), Alt: "one"}
-	send(t, r, m)
-	if got := w.Shown(); len(got) != 1 || got[0].Picture != nil {
+	w.Fail("files.getUploadURLExternal", slacktest.Fault{Error: "missing_scope"})
+	before := send(t, r, m)
+	w.Fail("upload", slacktest.Fault{Status: 503})
+	before = send(t, r, notifytest.Revise(m, 4, before))
+	w.Fail("files.completeUploadExternal", slacktest.Fault{Error: "fatal_error"})
+	before = send(t, r, notifytest.Revise(m, 5, before))
+	if got := w.Shown(); len(got) != 1 || got[0].Picture != nil || got[0].Edits != 2 {
+		t.Errorf("%+v", got)
+	}
+	send(t, r, notifytest.Revise(m, 6, before))
+	if got := w.Shown(); len(got) != 1 || got[0].Picture == nil {
 		t.Errorf("%+v", got)
 	}
 	check(t, w)
@@ -253,14 +295,14 @@ func TestPace(t *testing.T) {
 	now := time.Unix(1000, 0)
 	p := pace{every: time.Second}
 	for i, want := range []time.Duration{0, time.Second, 2 * time.Second} {
-		if got := p.take("C1", now); got != want {
+		if got := p.take("C1", now, time.Hour); got != want {
 			t.Errorf("message %d waits %v, want %v", i, got, want)
 		}
 	}
-	if got := p.take("C2", now); got != 0 {
+	if got := p.take("C2", now, time.Hour); got != 0 {
 		t.Errorf("another channel waits %v", got)
 	}
-	if got := p.take("C1", now.Add(10*time.Second)); got != 0 {
+	if got := p.take("C1", now.Add(10*time.Second), time.Hour); got != 0 {
 		t.Errorf("later: %v", got)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -273,6 +315,17 @@ func TestPace(t *testing.T) {
 		}
 		if took := time.Since(begin); took != 3*time.Second {
 			t.Errorf("four messages take %v", took)
+		}
+		// Who cannot wait so long hears when to come again, and takes no place.
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		var e *notify.Error
+		if err := p.wait(ctx, "C1", time.Now); !errors.As(err, &e) || !e.Retry || e.After != time.Second {
+			t.Errorf("%v", err)
+		}
+		begin = time.Now()
+		if err := p.wait(t.Context(), "C1", time.Now); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
 		}
 	})
 }

@@ -175,6 +175,11 @@ func (d *delivery) place() (fresh bool, err error) {
 		if err == nil {
 			return false, nil
 		}
+		if frozen(err) {
+			// The thread tells what is new; another message would not.
+			d.deps.Log.Warn("slack: a message cannot be edited any more", "key", d.m.Key, "answer", code(err))
+			return false, nil
+		}
 		if !gone(err) {
 			return false, d.judge("slack chat.update", err)
 		}
@@ -322,6 +327,9 @@ func (d *delivery) moveTo(channel string) error {
 	return nil
 }
 
+// maxPages of 200 replies are looked through; no story is so long.
+const maxPages = 10
+
 // find looks for the message in the channel: another process, or this one before it was
 // killed, may have posted it and not recorded that.
 func (d *delivery) find() error {
@@ -342,13 +350,19 @@ func (d *delivery) replied(id string) (bool, error) {
 	if !d.look {
 		return false, nil
 	}
-	replies, _, _, err := d.api.GetConversationRepliesContext(d.ctx, &slack.GetConversationRepliesParameters{ChannelID: d.channel, Timestamp: d.ts, Limit: 100})
-	if err != nil {
-		return false, d.unseen("conversations.replies", err)
-	}
-	for _, message := range replies {
-		if marked(message, id) {
-			return true, nil
+	p := &slack.GetConversationRepliesParameters{ChannelID: d.channel, Timestamp: d.ts, Limit: 200}
+	for range maxPages {
+		replies, more, cursor, err := d.api.GetConversationRepliesContext(d.ctx, p)
+		if err != nil {
+			return false, d.unseen("conversations.replies", err)
+		}
+		for _, message := range replies {
+			if marked(message, id) {
+				return true, nil
+			}
+		}
+		if p.Cursor = cursor; !more || cursor == "" {
+			break
 		}
 	}
 	return false, nil

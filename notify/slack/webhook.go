@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/slack-go/slack"
 
@@ -38,10 +37,4 @@ func (r *Receiver) sendWebhook(ctx context.Context, m *notify.Message) (notify.R
 		return nil, err
 	}
 	return notify.Receipt{"id": m.ID}, nil
-}
-
-// retry reports whether a judged error is worth another try.
-func retry(err error) bool {
-	var e *notify.Error
-	return errors.As(err, &e) && e.Retry
 }

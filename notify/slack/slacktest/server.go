@@ -438,8 +438,18 @@ func (s *Server) history(r *http.Request, replies bool) answer {
 	if !replies {
 		slices.Reverse(out)
 	}
-	more := len(out) > limit
-	return answer{"ok": true, "messages": out[:min(limit, len(out))], "has_more": more}
+	from := 0
+	if cursor := r.Form.Get("cursor"); cursor != "" {
+		if from, err = strconv.Atoi(cursor); err != nil || from > len(out) {
+			return no("invalid_cursor")
+		}
+	}
+	out = out[from:]
+	a := answer{"ok": true, "messages": out[:min(limit, len(out))], "has_more": len(out) > limit}
+	if len(out) > limit {
+		a["response_metadata"] = answer{"next_cursor": strconv.Itoa(from + limit)}
+	}
+	return a
 }
 
 func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
