@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -61,6 +62,9 @@ type RecordQuery struct {
 	Limit    int          // 0: all
 	After    string       // behind this cursor, which Reader.Records gave
 }
+
+// ErrCursor is what a Reader's error wraps where RecordQuery.After is none of its cursors.
+var ErrCursor = errors.New("no cursor")
 
 // PrefixInfo is one prefix that the store knows.
 type PrefixInfo struct {

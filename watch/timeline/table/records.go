@@ -124,7 +124,7 @@ func parseCursor(s string) (at, id int64, err error) {
 	at, err1 := strconv.ParseInt(a, 10, 64)
 	id, err2 := strconv.ParseInt(b, 10, 64)
 	if err1 != nil || err2 != nil {
-		return 0, 0, fmt.Errorf("%q is no cursor", s)
+		return 0, 0, fmt.Errorf("%q is %w", s, timeline.ErrCursor)
 	}
 	return at, id, nil
 }

@@ -365,7 +365,7 @@ func parseCursor(s string) (cursor, error) {
 	at, err1 := strconv.ParseInt(a, 10, 64)
 	age, err2 := strconv.ParseUint(b, 10, 64)
 	if err1 != nil || err2 != nil {
-		return cursor{}, fmt.Errorf("%q is no cursor", s)
+		return cursor{}, fmt.Errorf("%q is %w", s, timeline.ErrCursor)
 	}
 	return cursor{time.UnixMicro(at).UTC(), age}, nil
 }
