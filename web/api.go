@@ -73,13 +73,18 @@ func absent(format string, args ...any) error {
 // are, ErrUnknown as 404, the end of the request or of the process as 503.
 func trouble(err error) error {
 	var known huma.StatusError
+	var headed huma.HeadersError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &headed): // it is a problem document too
+		return err
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, ErrUnknown):
 		return missing("%s", strings.TrimSuffix(strings.TrimSuffix(err.Error(), ErrUnknown.Error()), ": "))
+	case errors.Is(err, timeline.ErrCursor):
+		return bad("cursor: %s", err)
 	case errors.Is(err, timeline.ErrNothing):
 		return missing("%s", err)
 	case errors.Is(err, ErrLater):

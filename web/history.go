@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -282,7 +283,13 @@ func addPictures[T any, P drawn[T]](s *Server, path, id, what string) {
 			if err != nil {
 				return nil, err
 			}
+			if !t.Body.To.After(t.Body.From) {
+				return nil, bad("from, to: nothing happens in no time: there is nothing to draw")
+			}
 			d := P(in).drawing()
+			if math.IsNaN(d.Scale) { // which no bound holds
+				return nil, bad("scale: is no number")
+			}
 			var out bytes.Buffer
 			if err := s.deps.Pictures(&out, &t.Body, Picture{PNG: kind == "png", Theme: d.Theme, Width: d.Width, Scale: d.Scale, Now: s.now().UTC()}); err != nil {
 				return nil, err

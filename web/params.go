@@ -65,13 +65,13 @@ func parsePrefix(name, s string) (netip.Prefix, error) {
 // parseASN reads 26780, AS26780 and 0.26780.
 func parseASN(name, s string) (uint32, error) {
 	asn, err := bgp.ParseASN(s)
-	if err != nil {
+	if err != nil || asn == 0 {
 		return 0, bad("%s: %q is no AS number (want 26780 or AS26780)", name, s)
 	}
 	return asn, nil
 }
 
-// parseASNs reads an optional AS number: 0 is none.
+// optionalASN reads an optional AS number: 0 is none.
 func optionalASN(name, s string) (uint32, error) {
 	if s == "" {
 		return 0, nil

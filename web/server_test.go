@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +21,23 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fixed answers every question with what it is given.
-type fixed struct{ status web.Status }
+type fixed struct {
+	mu     sync.Mutex
+	status web.Status
+}
 
-func (f *fixed) Status() web.Status { return f.status }
+func (f *fixed) Status() web.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// change changes the board.
+func (f *fixed) change(how func(*web.Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how(&f.status)
+}
 
 func (f *fixed) Explain(word string) ([]watch.Explanation, error) {
 	if word != "mccolo" {
@@ -79,7 +94,7 @@ func serve(t *testing.T, m web.Monitor) func(path, host string) (int, string, st
 }
 
 func TestAnswers(t *testing.T) {
-	m := &fixed{web.Status{Reasons: []string{"feed rislive: connecting"}, Hosters: []watch.Standing{{Hoster: "mccolo", State: "dark"}}}}
+	m := &fixed{status: web.Status{Reasons: []string{"feed rislive: connecting"}, Hosters: []watch.Standing{{Hoster: "mccolo", State: "dark"}}}}
 	get := serve(t, m)
 	for _, x := range []struct {
 		path, host string
@@ -108,7 +123,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %d %s %s", x.path, status, kind, body)
 		}
 	}
-	m.status.Ready = true
+	m.change(func(s *web.Status) { s.Ready = true })
 	if status, _, body := get("/readyz", ""); status != 200 || body != "ready\n" {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
