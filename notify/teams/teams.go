@@ -6,7 +6,8 @@
 // change and an acknowledgement are left out, and a process that is killed between sending
 // and recording posts the same card again.
 //
-// Texts from outside are in text runs, which know no markup; nobody is mentioned by them.
+// Texts from outside are in text runs, which know no markup; nobody is mentioned by them,
+// but only by a subscription, which names the addresses of people's accounts.
 // A card holds at most 28 KB with everything in it, so there is no picture: the link leads
 // to it. Texts give way until it fits.
 package teams
@@ -17,6 +18,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strings"
 
 	"depeer/notify"
 	"depeer/notify/plain"
@@ -96,6 +99,23 @@ func run(text string, more object) object {
 
 func rich(runs ...object) object { return object{"type": "RichTextBlock", "inlines": runs} }
 
+// upn is how a subscription names a person: by the address of his account.
+var upn = regexp.MustCompile(`^[A-Za-z0-9.+-]{1,64}@[A-Za-z0-9.-]{3,100}$`)
+
+// mentions are the people whom a loud message wakes: what is to be read, and who is meant.
+func mentions(m *notify.Message) (string, []object) {
+	var names []string
+	var people []object
+	for _, who := range m.Mention {
+		if m.Loud && upn.MatchString(who) && len(names) < 10 {
+			at := "<at>" + who + "</at>"
+			names = append(names, at)
+			people = append(people, object{"type": "mention", "text": at, "mentioned": object{"id": who, "name": who}})
+		}
+	}
+	return strings.Join(names, " "), people
+}
+
 // message is the body of the request, no text in it longer than n.
 func message(m *notify.Message, n int) object {
 	sign, word := plain.Mark(m)
@@ -123,8 +143,13 @@ func message(m *notify.Message, n int) object {
 		body = append(body, rich(run("Next: ", object{"weight": "Bolder"}), run(plain.Cut(m.Next, n), nil)))
 	}
 	body = append(body, rich(run(plain.When(m.At), object{"isSubtle": true, "size": "Small"})))
+	teams := object{"width": "Full"}
+	if text, people := mentions(m); text != "" {
+		body = append(body[:1:1], append([]object{{"type": "TextBlock", "text": text, "wrap": true}}, body[1:]...)...)
+		teams["entities"] = people
+	}
 	card := object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-		"body": body, "msteams": object{"width": "Full"}, "fallbackText": plain.Cut(m.Title, 300)}
+		"body": body, "msteams": teams, "fallbackText": plain.Cut(m.Title, 300)}
 	if m.Link != "" && len(m.Link) < 2000 {
 		card["actions"] = []object{{"type": "Action.OpenUrl", "title": "Open in depeer", "url": m.Link}}
 	}

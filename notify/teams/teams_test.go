@@ -35,10 +35,11 @@ func (f *flow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				Type, Version string
 				Body          []struct {
 					Type    string
+					Text    string
 					Inlines []struct{ Type, Text string }
 				}
 				Actions []struct{ Type, Title, URL string }
-				MSTeams struct{ Entities []any }
+				MSTeams struct{ Entities []struct{ Type, Text string } }
 			}
 		}
 	}
@@ -48,9 +49,18 @@ func (f *flow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := m.Attachments[0]
 	f.Want(a.ContentType == "application/vnd.microsoft.card.adaptive" && a.Content.Type == "AdaptiveCard" && a.Content.Version != "", "no card")
-	f.Want(len(a.Content.MSTeams.Entities) == 0, "people are mentioned")
 	var shown notifytest.Shown
+	named := ""
+	for _, e := range a.Content.MSTeams.Entities {
+		f.Want(e.Type == "mention", "an entity %+v", e)
+		shown.Active = append(shown.Active, e.Text)
+		named += " " + e.Text
+	}
 	for i, b := range a.Content.Body {
+		if named != "" && b.Type == "TextBlock" {
+			f.Want(" "+b.Text == named, "mentions %q without the people: %q", b.Text, named)
+			continue
+		}
 		f.Want(b.Type == "RichTextBlock" && len(b.Inlines) > 0, "a %s, which knows markup", b.Type)
 		line := ""
 		for _, run := range b.Inlines {
@@ -102,6 +112,19 @@ func TestQuietChangesAreLeftOut(t *testing.T) {
 	}
 	if got := f.Shown(); len(got) != 1 {
 		t.Errorf("%d cards", len(got))
+	}
+}
+
+func TestMentions(t *testing.T) {
+	f := &flow{}
+	r := notifytest.Open(t, f, receiver)
+	m := notifytest.Blackout()
+	m.Mention = []string{"anna@example.org", "<at>everyone</at>", "x"}
+	if _, err := r.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Shown()[0].Active; len(got) != 2 || got[0] != "<at>anna@example.org</at>" || len(f.Faults()) > 0 {
+		t.Errorf("%q, %q", got, f.Faults())
 	}
 }
 

@@ -288,6 +288,9 @@ func text(m *notify.Message, limit int) string {
 		parts = append(parts, part{shown, out})
 	}
 	when := plain.When(m.At)
+	if whom := whom(m); whom != "" {
+		parts = append(parts, part{whom, whom})
+	}
 	third := limit / 3
 	if m.Text != "" {
 		add("", plain.Cut(m.Text, third))
@@ -317,6 +320,19 @@ func text(m *notify.Message, limit int) string {
 		out = append(out, p.html)
 	}
 	return strings.Join(append(out, when), "\n")
+}
+
+var userName = regexp.MustCompile(`^@[A-Za-z0-9_]{4,32}$`)
+
+// whom is who is to be woken: @names of members of the chat.
+func whom(m *notify.Message) string {
+	var out []string
+	for _, who := range m.Mention {
+		if m.Loud && userName.MatchString(who) && len(out) < 10 {
+			out = append(out, who)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func size(s string) int {

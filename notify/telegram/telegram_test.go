@@ -187,6 +187,19 @@ func TestLoudChangeIsAReply(t *testing.T) {
 	}
 }
 
+func TestMentionsAreOfTheSubscriptionAlone(t *testing.T) {
+	s := &service{}
+	r := notifytest.Open(t, s, receiver)
+	m := notifytest.Blackout()
+	m.Text, m.Mention = "ask @mallory", []string{"@noc_anna", "<b>", "@x y"}
+	if _, err := r.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Shown()[0].Active; len(got) != 2 || got[0] != "@noc_anna" || len(s.Faults()) > 0 {
+		t.Errorf("%q, %q", got, s.Faults())
+	}
+}
+
 func TestGoneMessageIsSentAnew(t *testing.T) {
 	s := &service{}
 	r := notifytest.Open(t, s, receiver)
