@@ -17,7 +17,8 @@
 // stands, wakes nobody and leaves nothing in the thread, and the file it replaces is
 // deleted. It is uploaded only where its bytes have changed. Where Slack refuses the block
 // (its own processing of the file may be late) the file is shared into the thread. A
-// picture that cannot be uploaded never holds up the message: it goes without.
+// picture never holds up the message: the first one is added when the words are out, and
+// one that cannot be uploaded is left out.
 //
 // # Once
 //

@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"github.com/slack-go/slack"
 
+	"depeer/notify"
 	"depeer/notify/plain"
 )
 
@@ -45,6 +47,23 @@ func (d *delivery) picture() error {
 	d.memory.put("picture "+d.m.ID, map[string]string{"file": id})
 	d.replace(id, name)
 	d.settle(id)
+	return nil
+}
+
+// illustrate adds the picture to a message that was posted without.
+func (d *delivery) illustrate() error {
+	if err := d.picture(); err != nil || d.file == "" {
+		return err
+	}
+	if err := d.write(); err != nil {
+		judged := d.judge("slack chat.update", err)
+		var e *notify.Error
+		if errors.As(judged, &e) && e.Retry {
+			return judged
+		}
+		d.deps.Log.Warn("slack: a message goes without its picture", "key", d.m.Key, "error", judged)
+		d.file, d.sum = "", ""
+	}
 	return nil
 }
 

@@ -253,6 +253,17 @@ func TestPictureIsReplacedInPlace(t *testing.T) {
 	check(t, w)
 }
 
+func TestWordsComeBeforeThePicture(t *testing.T) {
+	w := newWorkspace()
+	m := notifytest.Blackout()
+	m.Picture = &notify.Picture{PNG: notifytest.PNG(1), Alt: "one"}
+	send(t, open(t, w, nil), m)
+	want := "chat.postMessage files.getUploadURLExternal files.completeUploadExternal files.info chat.update"
+	if got := strings.Join(w.Log(), " "); got != want {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestPictureGoesIntoTheThreadWhereTheBlockIsRefused(t *testing.T) {
 	w := newWorkspace()
 	w.RefuseFileBlocks()

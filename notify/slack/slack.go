@@ -151,14 +151,22 @@ func (d *delivery) run() (notify.Receipt, error) {
 			}
 		}
 	}
-	if err := d.picture(); err != nil {
-		return nil, err
+	later := d.ts == "" && d.m.Picture != nil // people wait for the words, not for the picture
+	if !later {
+		if err := d.picture(); err != nil {
+			return nil, err
+		}
 	}
 	fresh, err := d.place()
 	if err != nil {
 		return nil, err
 	}
 	d.memory.put(d.m.ID, d.receipt())
+	if later {
+		if err := d.illustrate(); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.reply(fresh); err != nil {
 		return nil, err
 	}

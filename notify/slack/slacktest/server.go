@@ -29,6 +29,7 @@ type Server struct {
 	files     map[string]*File
 	fileOrder []string
 	calls     map[string]int
+	log       []string // methods of the Web API in the order of their calls
 	fails     map[string][]Fault
 	faults    []string
 	responses []Response
@@ -155,6 +156,13 @@ func (s *Server) Files() []File {
 // Calls is how often a method was called.
 func (s *Server) Calls(method string) int { s.mu.Lock(); defer s.mu.Unlock(); return s.calls[method] }
 
+// Log is every method of the Web API that was called, in order.
+func (s *Server) Log() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.log)
+}
+
 // Faults are the rules of Slack that requests broke.
 func (s *Server) Faults() []string {
 	s.mu.Lock()
@@ -225,6 +233,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, method string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[method]++
+	s.log = append(s.log, method)
 	fault, failing := s.nextFault(method)
 	if failing && !fault.Lost {
 		fault.write(w)
