@@ -392,7 +392,7 @@ func (d *memoryDay) shares(t *testing.T) {
 		if len(mine) == 0 {
 			continue
 		}
-		x, err := d.a.Timeline(t.Context(), timeline.Asking{Hoster: fmt.Sprintf("as%d", asn)})
+		x, err := d.a.Timeline(t.Context(), timeline.Asking{Hoster: fmt.Sprintf("as%d", asn), Exact: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ type Asking struct {
 	Addr     netip.Addr   // its longest prefix at the end of the period
 	From, To time.Time    // zero: from the first change on, up to the last one
 	Believed time.Time    // zero: all that is known
+	Exact    bool         // every step of a series, however many; otherwise, beyond 4000, what a drawing shows of them
 }
 
 // Route is what one peer said of one prefix at a moment.

@@ -10,6 +10,7 @@ import (
 // counts makes the steps of the series of a sweep.
 type counts struct {
 	from   time.Time
+	exact  bool // no series is thinned
 	began  bool
 	at     time.Time // of the changes that are being gathered
 	family [2]familyCounts
@@ -41,7 +42,7 @@ type track struct {
 }
 
 func newCounts(s *sweep) *counts {
-	c := &counts{from: s.target.q.From}
+	c := &counts{from: s.target.q.From, exact: s.target.q.Exact}
 	for f := range c.family {
 		x := &c.family[f]
 		x.upstreams, x.origins, x.sight = map[uint32]*track{}, map[uint32]*track{}, &track{}
@@ -194,7 +195,7 @@ func (c *counts) visibility(to time.Time) []Lane {
 	out := []Lane{}
 	for i := range c.family {
 		if f := &c.family[i]; f.any {
-			out = append(out, f.sight.lane(4+2*i, c.from, to))
+			out = append(out, f.sight.lane(4+2*i, c, to))
 		}
 	}
 	return out
@@ -207,7 +208,7 @@ func (c *counts) lanes(of func(*familyCounts) map[uint32]*track, to time.Time, n
 		tracks := of(&c.family[i])
 		for _, asn := range slices.Sorted(maps.Keys(tracks)) {
 			if t := tracks[asn]; t.peak > 0 {
-				l := t.lane(4+2*i, c.from, to)
+				l := t.lane(4+2*i, c, to)
 				l.ASN = asn
 				name(&l, t)
 				out = append(out, l)
@@ -218,8 +219,12 @@ func (c *counts) lanes(of func(*familyCounts) map[uint32]*track, to time.Time, n
 	return out
 }
 
-func (t *track) lane(family int, from, to time.Time) Lane {
-	return Lane{Family: family, Points: thin(t.points, from, to), Peak: t.peak, Peers: t.most}
+func (t *track) lane(family int, c *counts, to time.Time) Lane {
+	l := Lane{Family: family, Points: t.points, Peak: t.peak, Peers: t.most}
+	if !c.exact {
+		l.Points = thin(t.points, c.from, to)
+	}
+	return l
 }
 
 // A series is drawn on some thousand columns of pixels: beyond that, of each column only

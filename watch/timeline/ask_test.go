@@ -401,6 +401,9 @@ func TestLongSeriesAreThinned(t *testing.T) {
 	if least != 0 || most != 1 {
 		t.Errorf("between %v and %v", least, most)
 	}
+	if x, err = asker(store(t, changes...)).Timeline(context.Background(), timeline.Asking{Prefix: net22, Exact: true}); err != nil || len(x.Visibility[0].Points) != 30_000 {
+		t.Errorf("%d exact points, %v", len(x.Visibility[0].Points), err)
+	}
 }
 
 func TestAskedWrongly(t *testing.T) {
