@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -157,40 +156,6 @@ func openTimelineReader(ctx context.Context, cfg *Config) (timeline.Store, error
 }
 
 var errNoTimeline = errors.New("the configuration says that nothing is remembered (timeline.off)")
-
-// remembered are the streams that are remembered as they are.
-var remembered = []struct {
-	stream bus.Stream
-	record func(bus.Message) (timeline.Record, error)
-}{
-	{bus.Events, eventRecord},
-	{bus.Incidents, func(m bus.Message) (timeline.Record, error) {
-		i, err := m.Incident()
-		if err != nil {
-			return timeline.Record{}, err
-		}
-		return timeline.OfIncident(&i)
-	}},
-	{bus.Gaps, func(m bus.Message) (timeline.Record, error) {
-		g, err := m.Gap()
-		if err != nil {
-			return timeline.Record{}, err
-		}
-		return timeline.OfGap(&g)
-	}},
-}
-
-// eventRecord tells events of routes from those of C&C servers, which share a stream.
-func eventRecord(m bus.Message) (timeline.Record, error) {
-	if m.IsMigration() {
-		return migrationRecord(m)
-	}
-	e, err := m.Event()
-	if err != nil {
-		return timeline.Record{}, err
-	}
-	return timeline.OfEvent(&e)
-}
 
 // newMemory takes up where the store stopped.
 func newMemory(ctx context.Context, b *bus.Bus, log *slog.Logger, store timeline.Store, r *roll, policy watch.Policy, keep time.Duration) (*memory, error) {
@@ -506,25 +471,4 @@ func (m *memory) last() error {
 	err := m.store.Write(ctx, b)
 	m.wrote(b, err)
 	return err
-}
-
-// migrationRecord reads what is looked up by of an event cnc.moved.
-func migrationRecord(m bus.Message) (timeline.Record, error) {
-	var x struct {
-		ID       string         `json:"id"`
-		Revision int            `json:"revision"`
-		At       time.Time      `json:"at"`
-		Hoster   string         `json:"hoster"`
-		Incident string         `json:"incident"`
-		Family   string         `json:"family"`
-		Severity watch.Severity `json:"severity"`
-		To       struct {
-			ASN uint32 `json:"asn"`
-		} `json:"to"`
-	}
-	if err := json.Unmarshal(m.Body, &x); err != nil {
-		return timeline.Record{}, err
-	}
-	return timeline.Record{Kind: timeline.Migration, ID: x.ID, Revision: x.Revision, At: x.At.UTC().Truncate(time.Microsecond), Hoster: x.Hoster, Word: x.Family,
-		Incident: x.Incident, Severity: x.Severity, ASN: x.To.ASN, Body: slices.Clone(m.Body)}, nil
 }

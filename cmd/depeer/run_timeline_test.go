@@ -68,7 +68,7 @@ func readInto(t *testing.T, dir string, hosters []watch.Hoster, store timeline.S
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	ends := map[string]uint64{}
-	for _, s := range []bus.Stream{bus.Routes, bus.Events, bus.Incidents, bus.Gaps} {
+	for _, s := range []bus.Stream{bus.Routes, bus.Events, bus.Incidents, bus.Gaps, bus.Sightings, bus.Deliveries} {
 		where, err := b.Position(ctx, s)
 		if err != nil {
 			t.Fatal(err)
@@ -236,5 +236,51 @@ func TestRunRemembersOnAServer(t *testing.T) {
 	})
 	if err != nil || routes[timeline.Announced]+routes[timeline.Known] < 4 || routes[timeline.Missing]+routes[timeline.Withdrawn] < 2 || routes[timeline.Left] < 2 {
 		t.Errorf("%v changes, %v", routes, err)
+	}
+}
+
+// Every stream is remembered, with what it can be looked up by.
+func TestEveryStreamIsRemembered(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "bus")
+	cfg := bus.DefaultConfig()
+	cfg.Embedded.Dir = dir
+	b, err := bus.Open(t.Context(), cfg, bus.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2008, 11, 15, 12, 0, 0, 0, time.UTC)
+	hoster, incident := "mccolo", "i1"
+	if err := errors.Join(
+		b.PublishEvent(t.Context(), watch.Event{Type: "event", ID: "e1", Kind: watch.UpstreamLost, At: at, FirstSeen: at, Hoster: &hoster, Upstream: 6939, Incident: &incident, Severity: watch.Critical}),
+		b.PublishIncident(t.Context(), watch.Incident{Type: "incident", ID: "i1", Revision: 2, Hoster: hoster, At: at, Opened: at, Class: watch.Blackout}),
+		b.PublishGap(t.Context(), watch.Gap{Type: "gap", ID: "g1", Revision: 1, Collector: "rrc00", Reason: "silent", From: at}),
+		b.PublishSighting(t.Context(), "sensor", "s1", at, []byte(`{"type":"sighting","id":"s1","source":"sensor","at":"2008-11-15T12:00:00Z","family":"rustock","kind":"cnc","addr":"208.72.169.3","place":{"prefix":"208.72.168.0/21","origins":[26780],"hoster":"mccolo","from":"timeline","at":"2008-11-15T12:00:00Z"}}`)),
+		b.PublishSighting(t.Context(), "sensor", "raw", at, []byte(`{"addr":"208.72.169.4"}`)),
+		b.PublishDelivery(t.Context(), "noc", "d1", "i1", at, []byte(`{"type":"delivery","id":"d1","at":"2008-11-15T12:00:00Z","receiver":"noc","outcome":"sent","incident":"i1","hoster":"mccolo"}`)),
+		b.Flush(t.Context()), b.Close(),
+	); err != nil {
+		t.Fatal(err)
+	}
+	store := &timelinetest.Memory{}
+	readInto(t, dir, nil, store)
+	records, _, err := store.Records(t.Context(), timeline.RecordQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, x := range records {
+		got = append(got, fmt.Sprintf("%s %s %d %s %s %s %d %d %s %v", x.Kind, x.ID, x.Revision, x.Hoster, x.Word, x.Incident, x.Upstream, x.ASN, x.Collector, x.Prefixes))
+	}
+	slices.Sort(got)
+	want := []string{
+		"delivery d1 0 mccolo noc i1 0 0  []",
+		"event e1 0 mccolo upstream.lost i1 6939 0  []",
+		"gap g1 1  silent  0 0 rrc00 []",
+		"incident i1 2 mccolo blackout i1 0 0  []",
+		"sighting s1 0 mccolo rustock  0 26780  [208.72.169.3/32]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("remembered\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
