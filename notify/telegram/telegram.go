@@ -9,7 +9,8 @@
 //
 // Texts are HTML with everything from outside escaped. Telegram makes links and mentions
 // of plain words by itself; addresses, @names, /commands and #tags from outside are broken
-// by an invisible character. A bare domain name may still become a link.
+// by an invisible character. A bare domain name may still become a link. A subscription
+// mentions members of the chat by their @names.
 package telegram
 
 import (
