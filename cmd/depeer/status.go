@@ -11,6 +11,7 @@ import (
 
 	"depeer/bgp"
 	"depeer/watch"
+	"depeer/watch/timeline"
 	"depeer/web"
 )
 
@@ -21,8 +22,9 @@ func statusCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Show the board: how every hoster stands, and how our own eyes are",
 		Long: `Show the board of the depeer that runs with the same configuration: every hoster with
-its upstreams and their shares, open incidents, the feeds, and the holes in what was
-seen within the last day. With --server it is that of another machine.`,
+its upstreams and their shares, open incidents, by whom each is still routed and for
+how many days it has been known what it is, the feeds, and the holes in what was seen
+within the last day. With --server it is that of another machine.`,
 		GroupID: groupWatch,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,6 +39,10 @@ seen within the last day. With --server it is that of another machine.`,
 				return enc.Encode(s)
 			}
 			writeBoard(cmd.OutOrStdout(), where, &s)
+			var still []timeline.Still // without a memory the board is all there is
+			if _, err := ask(cmd.Context(), cmd, "/api/v1/still", nil, &still); err == nil {
+				writeStill(cmd.OutOrStdout(), still, watch.DefaultPolicy().MinPeers)
+			}
 			return nil
 		},
 	}

@@ -69,11 +69,7 @@ func (t *teller) visibility(l *timeline.Lane, x *timeline.Timeline) {
 		if s.open {
 			text = fmt.Sprintf("since %s", when(s.from))
 		}
-		what := "seen by hardly anybody"
-		if s.least == 0 {
-			what = "seen by nobody"
-		}
-		t.printf("    %s  %s\n", t.ink.severity(watch.Critical, what), text)
+		t.printf("    %s  %s\n", t.ink.severity(watch.Critical, "gone, down to "+percent(s.least)), text)
 	}
 }
 
@@ -213,9 +209,12 @@ func (t *teller) foreign(x *timeline.Timeline) {
 func (t *teller) carried(c *timeline.Carried) {
 	t.head("What " + bgp.ASN(c.ASN) + " carried")
 	rows := [][]string{{"HOSTER", "PREFIX", "BEFORE", "MOST", "AFTER", ""}}
-	gained, dropped := 0, 0
-	for i := range c.Prefixes {
-		x := &c.Prefixes[i]
+	gained, dropped, others := 0, 0, 0
+	list := slices.Clone(c.Prefixes)
+	changed := func(x *timeline.Carriage) int { return 2*orderOf(x.Dropped) + orderOf(x.Gained) }
+	slices.SortStableFunc(list, func(a, b timeline.Carriage) int { return cmp.Compare(changed(&b), changed(&a)) })
+	for i := range list {
+		x := &list[i]
 		var notes []string
 		if x.Gained != nil {
 			gained++
@@ -224,6 +223,10 @@ func (t *teller) carried(c *timeline.Carried) {
 		if x.Dropped != nil {
 			dropped++
 			notes = append(notes, "dropped "+moment(*x.Dropped, c.From))
+		}
+		if x.Hoster == "" && len(notes) == 0 {
+			others++ // followed to tell the upstream's own failure from a de-peering
+			continue
 		}
 		rows = append(rows, []string{cmp.Or(x.Hoster, "-"), x.Prefix.String(), plural(x.Before, "peer"), fmt.Sprint(x.Most), fmt.Sprint(x.After), strings.Join(notes, ", ")})
 	}
@@ -236,7 +239,15 @@ func (t *teller) carried(c *timeline.Carried) {
 	if more > 0 {
 		t.printf("  and %d more: --json lists them\n", more)
 	}
-	t.printf("  %s in all; %d gained, %d dropped; it stood in paths to %s\n", plural(len(c.Prefixes), "prefix"), gained, dropped, plural(c.Through, "prefix"))
+	t.printf("  %s in all; %d gained, %d dropped; %d of others, as before; it stood in paths to %s\n", plural(len(c.Prefixes), "prefix"), gained, dropped, others, plural(c.Through, "prefix"))
+}
+
+// orderOf puts what has a time before what has none.
+func orderOf(t *time.Time) int {
+	if t == nil {
+		return 0
+	}
+	return 1
 }
 
 // concluded tells the incidents, and the events that are in none.
