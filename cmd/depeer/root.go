@@ -33,6 +33,8 @@ var commands = []func() *cobra.Command{
 	timelineCommand,
 	eventsCommand,
 	incidentsCommand,
+	migrationsCommand,
+	impactCommand,
 	backfillCommand,
 	backtestCommand,
 	demoCommand,

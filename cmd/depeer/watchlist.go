@@ -20,7 +20,7 @@ func watchlistCommand() *cobra.Command {
 		Use:     "watchlist",
 		Short:   "Validate the list of hosters, or write an entry for it",
 		GroupID: groupConfig,
-	}, watchlistCheckCommand(), watchlistGenerateCommand())
+	}, watchlistCheckCommand(), watchlistGenerateCommand(), watchlistSuggestCommand())
 }
 
 func watchlistCheckCommand() *cobra.Command {
