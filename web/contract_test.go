@@ -46,7 +46,7 @@ type described struct {
 }
 
 // document reads the description, and gives a compiler of the schemas in it.
-func document(t testing.TB, c *caller) (described, *jsonschema.Compiler) {
+func document(t testing.TB, c *caller) (described, *schemas) {
 	t.Helper()
 	a := c.get("/openapi.json")
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/openapi+json" {
@@ -66,7 +66,13 @@ func document(t testing.TB, c *caller) (described, *jsonschema.Compiler) {
 	if err := compiler.AddResource("openapi.json", whole); err != nil {
 		t.Fatal(err)
 	}
-	return d, compiler
+	return d, &schemas{compiler, map[string]*jsonschema.Schema{}}
+}
+
+// schemas are those of the document, compiled when they are asked for first.
+type schemas struct {
+	compiler *jsonschema.Compiler
+	ready    map[string]*jsonschema.Schema
 }
 
 func TestContractIsDescribed(t *testing.T) {
@@ -149,13 +155,17 @@ func indexes(list []string) []int {
 }
 
 // valid checks JSON against the schema of an answer in the document.
-func valid(t testing.TB, compiler *jsonschema.Compiler, path, method, status, kind, text string) {
+func valid(t testing.TB, all *schemas, path, method, status, kind, text string) {
 	t.Helper()
 	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", "%", "%25")
 	where := fmt.Sprintf("openapi.json#/paths/%s/%s/responses/%s/content/%s/schema", escape.Replace(path), method, status, escape.Replace(kind))
-	schema, err := compiler.Compile(where)
-	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+	schema := all.ready[where]
+	if schema == nil {
+		var err error
+		if schema, err = all.compiler.Compile(where); err != nil {
+			t.Fatalf("%s %s: %v", method, path, err)
+		}
+		all.ready[where] = schema
 	}
 	x, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {

@@ -47,7 +47,8 @@ type hub struct {
 	log      Log // nil: only the status is told
 	monitor  Monitor
 	logger   *slog.Logger
-	most     int
+	most     int // readers
+	room     int // bytes in the ring
 	catching chan struct{}
 	begun    chan struct{} // closed when all is read that was there at the start
 
@@ -78,7 +79,7 @@ type item struct {
 }
 
 func newHub(log Log, m Monitor, most int, logger *slog.Logger) *hub {
-	h := &hub{log: log, monitor: m, logger: logger, most: most, catching: make(chan struct{}, catchUps), begun: make(chan struct{}),
+	h := &hub{log: log, monitor: m, logger: logger, most: most, room: ringBytes, catching: make(chan struct{}, catchUps), begun: make(chan struct{}),
 		news: make(chan struct{}), end: Position{}, floor: Position{}}
 	return h
 }
@@ -180,7 +181,7 @@ func (h *hub) entry(e Entry) {
 func (h *hub) add(x item) {
 	h.ring = append(h.ring, x)
 	h.bytes += len(x.frame)
-	for len(h.ring) > ringItems || h.bytes > ringBytes && len(h.ring) > 1 {
+	for len(h.ring) > ringItems || h.bytes > h.room && len(h.ring) > 1 {
 		old := h.ring[0]
 		h.bytes -= len(old.frame)
 		if old.number > 0 {
@@ -297,6 +298,13 @@ func (h *hub) sit(have Position) seat {
 	s.behind = !s.have.reaches(h.floor)
 	s.cursor = h.first
 	return s
+}
+
+// waiting gives what is closed when there is something new, and whether all is over.
+func (h *hub) waiting() (news <-chan struct{}, closed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.news, h.closed
 }
 
 // after gives what a reader has not seen, at most so many; where there is nothing, news is

@@ -129,7 +129,7 @@ func (x *reader) begun(ctx context.Context) bool {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		_, news, _, closed := x.hub.after(^uint64(0)>>1, 0)
+		news, closed := x.hub.waiting()
 		if closed {
 			return false
 		}

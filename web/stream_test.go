@@ -285,7 +285,7 @@ func TestStreamTellsWhoDidWhat(t *testing.T) {
 // when it comes again.
 func TestSlowReaderHoldsUpNobody(t *testing.T) {
 	w := newWorld(t)
-	s := start(t, web.Config{}, w.deps())
+	s := start(t, web.Config{}, w.deps(), func(s *web.Server) { s.SetRoom(1 << 20) })
 	c := newCaller(t, s)
 	began := time.Now()
 	conn, err := net.Dial("tcp", s.Addr().String())
@@ -293,18 +293,19 @@ func TestSlowReaderHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	_ = conn.(*net.TCPConn).SetReadBuffer(128 << 10)
 	fmt.Fprintf(conn, "GET /api/v1/stream?type=event HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	until(t, "the slow one is heard", func() bool { return s.Counts().Readers == 1 })
 	quick := c.listen("/api/v1/stream?type=event")
 	quick.hello()
-	// More than its ring, its socket and the kernel hold.
-	filler := strings.Repeat("x", 4000)
-	const n = 12_000
-	for i := 101; i < 101+n; i += 1000 {
-		for j := i; j < i+1000; j++ {
-			w.log.put("event", uint64(j), fmt.Appendf(nil, `{"number":%d,"filler":%q}`, j, filler))
+	// More than its room and the kernel's buffers hold.
+	filler := strings.Repeat("x", 32_000)
+	const n, step = 500, 20
+	for i := 101; i < 101+n; i += step {
+		for j := i; j < i+step; j++ {
+			w.log.put("event", uint64(j), []byte(fmt.Sprintf(`{"number":%d,"filler":"`, j)+filler+`"}`))
 		}
-		if got := numbersOf(quick.take(1000)); !slices.Equal(got, count(i, i+999)) {
+		if got := numbersOf(quick.take(step)); !slices.Equal(got, count(i, i+step-1)) {
 			t.Fatalf("the quick one: %v", got[:3])
 		}
 	}

@@ -156,7 +156,7 @@ func (w *world) deps() web.Deps {
 var metricsPage = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "depeer_events_total 3\n") })
 
 // start serves until the test ends.
-func start(t testing.TB, cfg web.Config, deps web.Deps) *web.Server {
+func start(t testing.TB, cfg web.Config, deps web.Deps, before ...func(*web.Server)) *web.Server {
 	t.Helper()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
@@ -164,6 +164,9 @@ func start(t testing.TB, cfg web.Config, deps web.Deps) *web.Server {
 	s, err := web.Listen(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range before {
+		f(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
