@@ -324,6 +324,7 @@ func addsSeed(f *ast.FuncDecl) bool {
 var untagged = map[string]string{
 	"github.com/mitchellh/colorstring":          "progressbar needs it; it has no tags",
 	"github.com/dgryski/go-farm":                "GoBGP needs it; it has no tags",
+	"github.com/jackc/pgservicefile":            "pgx needs it; it has no tags",
 	"github.com/remyoudompheng/bigfft":          "SQLite's C library in Go needs it; it has no tags",
 	"github.com/munnerz/goautoneg":              "client_golang needs it; it has no tags",
 	"google.golang.org/genproto/googleapis/rpc": "grpc, which GoBGP needs, wants it; it has no tags",
