@@ -17,6 +17,7 @@ import (
 	"depeer/notify/opsgenie"
 	"depeer/notify/pagerduty"
 	"depeer/notify/slack"
+	"depeer/notify/syslog"
 	"depeer/notify/teams"
 	"depeer/notify/telegram"
 	"depeer/notify/webhook"
@@ -95,6 +96,9 @@ var receiverTypes = []receiverType{
 	}),
 	typeOf("ntfy", ntfy.DefaultConfig, func(c ntfy.Config, d receiverDeps) (*ntfy.Receiver, error) {
 		return ntfy.New(c, ntfy.Deps{HTTP: d.HTTP})
+	}),
+	typeOf("syslog", syslog.DefaultConfig, func(c syslog.Config, _ receiverDeps) (*syslog.Receiver, error) {
+		return syslog.New(c, syslog.Deps{})
 	}),
 }
 
