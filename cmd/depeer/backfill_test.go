@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -200,20 +202,38 @@ func TestBackfillFromAnArchive(t *testing.T) {
 	if tables == 0 {
 		t.Fatal("the story has no table", names)
 	}
+	missing := filepath.Join(month, "updates.20081111.1900.gz")
+	if err := os.Remove(missing); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(mirror)))
+	t.Cleanup(server.Close)
+	for name, mirror := range map[string]string{"files": "file://" + mirror, "http": server.URL} {
+		t.Run(name, func(t *testing.T) { backfillMirror(t, mirror) })
+	}
+}
+
+func backfillMirror(t *testing.T, mirror string) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "depeer.yaml")
 	text := fmt.Sprintf("hosters:\n  - {id: mccolo, name: McColo Corp., asns: [26780]}\nrun: {state: %s}\ntimeline: {sqlite: {path: %s}}\n", filepath.Join(dir, "state"), filepath.Join(dir, "t.db"))
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	code, out, errOut := runDepeer("backfill", "-c", config, "--archive", "ris", "--mirror", "file://"+mirror, "--collectors", "rrc00",
-		"--from", "2008-11-11T18:20", "--to", "2008-11-11T19:30", "--json")
+	call := []string{"backfill", "-c", config, "--archive", "ris", "--mirror", mirror, "--collectors", "rrc00", "--from", "2008-11-11T18:20", "--to", "2008-11-11T19:30", "--json"}
+	code, out, errOut := runDepeer(call...)
 	var done backfilled
 	if err := json.Unmarshal([]byte(out), &done); err != nil {
 		t.Fatal(err, out, errOut)
 	}
-	if code != exitDone || !done.Finished || done.Changes < 10 || done.Events < 2 {
-		t.Errorf("exit %d: %+v\n%s", code, done, errOut)
+	if code != exitFailed || !strings.Contains(errOut, "rrc00 updates.20081111.1900.gz: is missing") {
+		t.Errorf("exit %d: %s", code, errOut)
+	}
+	if !done.Finished || done.Changes < 10 || done.Events < 1 {
+		t.Errorf("%+v\n%s", done, errOut)
+	}
+	if _, out, _ = runDepeer(call...); !strings.Contains(out, `"changes":0,`) {
+		t.Errorf("once more: %s", out)
 	}
 	// The table is from before the beginning, and what was said since belongs to it.
 	code, out, _ = runDepeer("timeline", "208.66.192.0/22", "-c", config, "--at", "2008-11-11T18:20")
