@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -108,6 +109,24 @@ func (r *Recorder) Observe(hosters []string, u bgp.Update) {
 			r.add(Change{At: u.At, What: Missing, Peer: u.Peer, Prefix: x.entry.Prefix, PathID: x.id})
 		}
 	}
+}
+
+// Forget drops a prefix that is not watched any more. Nothing is said of it: that peers are
+// silent about it from now on means nothing.
+func (r *Recorder) Forget(p netip.Prefix) {
+	for _, t := range r.tables {
+		t.Forget(p)
+	}
+	delete(r.hosters, p)
+}
+
+// Prefixes lists what was spoken of and not forgotten, in order.
+func (r *Recorder) Prefixes() []netip.Prefix {
+	seen := map[netip.Prefix]bool{}
+	for _, t := range r.tables {
+		t.Entries(func(e *rib.Entry) { seen[e.Prefix] = true })
+	}
+	return slices.SortedFunc(maps.Keys(seen), netip.Prefix.Compare)
 }
 
 // Advance tells that it is now: table transfers that have grown calm end.

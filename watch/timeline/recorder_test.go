@@ -158,6 +158,30 @@ func TestHostersAddUp(t *testing.T) {
 	}
 }
 
+// TestForget: a prefix that nobody watches any more is not missing after the next transfer.
+func TestForget(t *testing.T) {
+	var none netip.Prefix
+	r := NewRecorder(time.Minute)
+	for _, p := range []bgp.Peer{anna, bert} {
+		r.Observe([]string{"h"}, hear(1, bgp.Announce, p, mccolo, 1, 2))
+		r.Observe([]string{"h"}, hear(1, bgp.Announce, p, other6, 1, 2))
+	}
+	if got := r.Prefixes(); !slices.Equal(got, []netip.Prefix{mccolo, other6}) {
+		t.Errorf("%v", got)
+	}
+	r.Take()
+	r.Forget(mccolo)
+	r.Observe(nil, hear(10, bgp.PeerUp, anna, none))
+	r.Observe(nil, hear(11, bgp.EndOfRIB, anna, none))
+	r.Advance(recordDay.Add(time.Hour))
+	if got, want := spell(r.Take()), []string{"10 192.0.2.1 left", "11 192.0.2.1 joined", "130 192.0.2.1 missing 2001:db8::/32 of h"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := r.Prefixes(); !slices.Equal(got, []netip.Prefix{other6}) {
+		t.Errorf("%v", got)
+	}
+}
+
 // randomUpdates is what peers might say, in order for each.
 func randomUpdates(w *rand.Rand, n int) []bgp.Update {
 	prefixes := []netip.Prefix{mccolo, other6, netip.MustParsePrefix("192.0.2.0/24")}

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
@@ -41,9 +42,8 @@ type Store struct {
 var _ timeline.Store = (*Store)(nil)
 
 const (
-	readers  = 8         // connections that answer questions at a time
-	pageSize = 16 * 1024 // a chunk of usual size fits into one
-	busy     = 60_000    // milliseconds to wait for a writer of another process
+	readers = 8      // connections that answer questions at a time
+	busy    = 60_000 // milliseconds to wait for a writer of another process
 )
 
 // Open opens the store in the file, and makes it where there is none. A file of a later
@@ -117,18 +117,25 @@ func writable(path string) error {
 	return f.Close()
 }
 
+// name is how the driver calls the file.
+func name(path string, q url.Values) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
 func connect(path, mode, lock string) (*sql.DB, error) {
-	q := url.Values{"mode": {mode}, "_txlock": {lock}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", busy)}}
+	q := url.Values{"mode": {mode}, "_txlock": {lock}, "_busy_timeout": {strconv.Itoa(busy)}}
 	if mode == "ro" {
-		q.Add("_pragma", "query_only(1)")
-		q.Add("_pragma", "mmap_size(1073741824)")
+		q.Set("_query_only", "1")
+		q.Add("_pragma", "cache_size(-16384)")
 	} else {
-		for _, p := range []string{fmt.Sprintf("page_size(%d)", pageSize), "auto_vacuum(2)", "journal_mode(wal)", "synchronous(normal)",
-			"cache_size(-131072)", "wal_autocheckpoint(2000)", "journal_size_limit(67108864)"} {
+		q.Set("_auto_vacuum", "INCREMENTAL")
+		q.Set("_journal_mode", "WAL")
+		q.Set("_synchronous", "NORMAL")
+		for _, p := range []string{"cache_size(-131072)", "wal_autocheckpoint(2000)", "journal_size_limit(67108864)"} {
 			q.Add("_pragma", p)
 		}
 	}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	db, err := sql.Open("sqlite", name(path, q))
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +159,16 @@ func size(ctx context.Context, db *sql.DB) (int64, error) {
 	return pages * octets, err
 }
 
-// tidy gives free pages back to the file system, some at a time.
+// tidy gives free pages back to the file system, at most 128 MiB at a time: the writer waits
+// for it.
 func tidy(ctx context.Context, db *sql.DB) error {
-	for {
-		var free int64
-		if err := db.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil || free < 256 {
+	for range 8 {
+		var free, pages int64
+		if err := db.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
 			return err
+		}
+		if err := db.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil || free*16 < pages {
+			return err // what comes next needs some
 		}
 		rows, err := db.QueryContext(ctx, "PRAGMA incremental_vacuum(1024)")
 		if err != nil {
@@ -169,6 +180,7 @@ func tidy(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // explain says what the operator can do about an error of SQLite.

@@ -40,7 +40,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, r timeline.Retentio
 	if err == nil {
 		err = s.checkpoints(ctx, micro(now.Add(-settling)))
 	}
-	if err == nil && s.d.Tidy != nil && done.Merged+done.Dropped > 0 {
+	if err == nil && s.d.Tidy != nil {
 		s.writing.Lock()
 		err = s.d.explain(s.d.Tidy(ctx, s.write))
 		s.writing.Unlock()

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Opener) {
 		{"Once", testOnce},
 		{"Late", testLate},
 		{"Retention", testRetention},
+		{"Forgotten", testForgotten},
 		{"RetentionOfRecords", testRetentionOfRecords},
 		{"Readers", testReaders},
 		{"CutShort", testCutShort},

@@ -155,6 +155,37 @@ func testRetention(t *testing.T, open Opener) {
 	}
 }
 
+// testForgotten: a prefix of which nothing is left is known no more, and may come again.
+func testForgotten(t *testing.T, open Opener) {
+	p := newPair(t, open)
+	gone := announced(suiteDay.Add(time.Hour), 0, 3, 3549, 26780)
+	gone.What, gone.Path = timeline.Withdrawn, nil
+	first := timeline.Batch{Recorded: suiteDay, Changes: []timeline.Change{announced(suiteDay, 0, 3, 3549, 26780), announced(suiteDay, 0, 2, 3549, 26780), gone}}
+	p.write(&first)
+	for _, months := range []int{1, 3, 5} {
+		now := suiteDay.AddDate(0, months, 0)
+		for _, s := range []timeline.Store{p.store, p.memory} {
+			if _, err := s.Maintain(context.Background(), now, timeline.Retention{Changes: 24 * time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if months == 1 {
+			continue // some of the month may be kept
+		}
+		p.samePrefixes(timeline.Scope{})
+		p.samePrefixes(timeline.Scope{Through: 3549})
+		p.same(timeline.Span{})
+	}
+	back := announced(suiteDay.AddDate(0, 5, 0), 1, 3, 6939, 26780)
+	back.Hosters = nil
+	p.write(&timeline.Batch{Recorded: back.At, Changes: []timeline.Change{back}})
+	p.maintain(back.At)
+	p.samePrefixes(timeline.Scope{})
+	p.samePrefixes(timeline.Scope{Hoster: "mccolo"})
+	p.samePrefixes(timeline.Scope{Through: 3549})
+	p.same(timeline.Span{})
+}
+
 // testRetentionOfRecords: what is over goes with all its revisions; what is open stays with
 // all of them.
 func testRetentionOfRecords(t *testing.T, open Opener) {
