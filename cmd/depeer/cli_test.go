@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f != nil && os.Getenv("DEPEER_CHAOS") == "" {
 		_ = f.Value.Set("8")
 	}
-	testscript.Main(m, map[string]func(){"depeer": main})
+	testscript.Main(m, map[string]func(){"depeer": main, notifyVictim: victim})
 }
 
 // TestScript runs depeer as a process, as each testdata/script/*.txtar says.

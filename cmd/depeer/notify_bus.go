@@ -73,10 +73,21 @@ type notifyLog struct {
 
 var _ notify.Log = notifyLog{}
 
-// Incidents begins, the first time ever, with what is published from then on: nobody
-// wants to be told of last year.
+// What the streams remember of what notify heard. It begins, the first time ever, with
+// what is published from then on: nobody wants to be told of last year.
+var (
+	hearIncidents = bus.Consumer{Durable: "notify-incidents", New: true}
+	hearEvents    = bus.Consumer{Durable: "notify-events", New: true}
+)
+
+// rememberNotify begins to remember: what is published from now on will be heard.
+func rememberNotify(ctx context.Context, b *bus.Bus) error {
+	return errors.Join(b.Remember(ctx, bus.Incidents, hearIncidents), b.Remember(ctx, bus.Events, hearEvents))
+}
+
+// Incidents hands over what was not handled yet.
 func (l notifyLog) Incidents(ctx context.Context, handle func(context.Context, watch.Incident, uint64) error) error {
-	return l.bus.Consume(ctx, bus.Incidents, bus.Consumer{Durable: "notify-incidents", New: true}, func(ctx context.Context, m bus.Message) error {
+	return l.bus.Consume(ctx, bus.Incidents, hearIncidents, func(ctx context.Context, m bus.Message) error {
 		i, err := m.Incident()
 		if err == nil && (i.ID == "" || i.Revision < 1) {
 			err = fmt.Errorf("message %d on %s is no incident", m.Sequence, m.Subject)
@@ -88,9 +99,9 @@ func (l notifyLog) Incidents(ctx context.Context, handle func(context.Context, w
 	})
 }
 
-// Events are those that are published from the first time on.
+// Events hands over what was not handled yet.
 func (l notifyLog) Events(ctx context.Context, handle func(context.Context, []byte) error) error {
-	return l.bus.Consume(ctx, bus.Events, bus.Consumer{Durable: "notify-events", New: true}, func(ctx context.Context, m bus.Message) error {
+	return l.bus.Consume(ctx, bus.Events, hearEvents, func(ctx context.Context, m bus.Message) error {
 		return handle(ctx, m.Body)
 	})
 }

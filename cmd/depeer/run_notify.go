@@ -55,6 +55,9 @@ func (m *monitor) startNotify(ctx context.Context, s *stopper) error {
 			return err
 		}
 	}
+	if err := rememberNotify(ctx, m.bus); err != nil {
+		return err
+	}
 	if err := h.make(); err != nil {
 		return err
 	}
