@@ -21,7 +21,8 @@ import (
 
 func backtestCommand() *cobra.Command {
 	var truthFile string
-	var asJSON bool
+	var asJSON, fit bool
+	var sightings []string
 	c := &cobra.Command{
 		Use:     "backtest [--truth FILE] MRT...|SCENARIO.txtar...",
 		GroupID: groupWatch,
@@ -32,7 +33,11 @@ it (precision), and how long after its onset each was confirmed (delay).
 
 The truth is a file of documented incidents (YAML, which brings its own watchlist
 unless --config is given) or of facts, one a line. A scenario (.txtar) holds its own
-configuration, timeline and truth; the recordings are made from the timeline.`,
+configuration, timeline and truth; the recordings are made from the timeline.
+
+Where sightings of C&C servers are given, the moves of families are compared too, and cuts
+are invented for networks and moments where nothing happened: what is called a move there
+is a false alarm. --fit shows what other thresholds would give, and how often a score is right.`,
 		Example: `  depeer backtest --truth incidents.yaml archive/2008/
   depeer backtest watch/testdata/*.txtar`,
 		Args: cobra.MinimumNArgs(1),
@@ -40,6 +45,15 @@ configuration, timeline and truth; the recordings are made from the timeline.`,
 			cases, err := backtestCases(cmd, args, truthFile)
 			if err != nil {
 				return err
+			}
+			if len(sightings) > 0 {
+				last := &cases[len(cases)-1]
+				if last.scenario != nil {
+					return usagef("--sightings is for recordings: a scenario brings its own")
+				}
+				if last.seen, err = readSightings(sightings); err != nil {
+					return err
+				}
 			}
 			var all []verdict
 			for _, c := range cases {
@@ -62,12 +76,17 @@ configuration, timeline and truth; the recordings are made from the timeline.`,
 				}
 				return nil
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "\nprecision %.3f  recall %.3f  median delay %s  (%d of %d facts found, %d of %d events not in the truth, %d faults in %s)\n",
-				sum.Precision, sum.Recall, sum.MedianDelay, sum.Found, sum.Facts, sum.False, sum.Said, len(sum.Faults), plural(len(all), "case"))
+			if fit {
+				printFit(cmd.OutOrStdout(), &sum)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "\nprecision %.3f  recall %.3f  median delay %s  (%d of %d facts found, %d of %d events not in the truth, %d faults in %s)%s\n",
+				sum.Precision, sum.Recall, sum.MedianDelay, sum.Found, sum.Facts, sum.False, sum.Said, len(sum.Faults), plural(len(all), "case"), sum.movesLine())
 			return nil
 		},
 	}
 	c.Flags().StringVar(&truthFile, "truth", "", "ground truth `FILE`")
+	c.Flags().StringSliceVar(&sightings, "sightings", nil, "`FILE` of C&C sightings, for recordings")
+	c.Flags().BoolVar(&fit, "fit", false, "what other thresholds would give, and how often a score is right")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a case, and one in all")
 	return c
 }
@@ -157,7 +176,8 @@ type verdict struct {
 	Recall      float64 `json:"recall"`
 	MedianDelay string  `json:"median_delay"`
 	score
-	delays []time.Duration
+	Controls cnc.Controls `json:"controls"`
+	delays   []time.Duration
 }
 
 func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
@@ -184,7 +204,9 @@ func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
 	t, outside := c.truth.during(r.stats.First, r.stats.Last.Add(c.cfg.Policy.Hold))
 	s := t.compareMoves(t.compare(got.events, r.incidents), got.migrations())
 	s.Outside = outside
-	return newVerdict("case", c.name, s, s.Delays), nil
+	v := newVerdict("case", c.name, s, s.Delays)
+	v.Controls = c.controls()
+	return v, nil
 }
 
 func newVerdict(kind, name string, s score, delays []time.Duration) verdict {
@@ -206,7 +228,14 @@ func newVerdict(kind, name string, s score, delays []time.Duration) verdict {
 func total(all []verdict) verdict {
 	var s score
 	var delays []time.Duration
+	var controls cnc.Controls
 	for _, v := range all {
+		controls.Add(v.Controls)
+		s.MoveFacts += v.MoveFacts
+		s.MovesFound += v.MovesFound
+		s.MovesSaid += v.MovesSaid
+		s.MovesFalse += v.MovesFalse
+		s.Scored = append(s.Scored, v.Scored...)
 		s.Facts += v.Facts
 		s.Found += v.Found
 		s.Said += v.Said
@@ -215,7 +244,9 @@ func total(all []verdict) verdict {
 		s.Faults = append(s.Faults, v.Faults...)
 		delays = append(delays, v.delays...)
 	}
-	return newVerdict("total", "", s, delays)
+	v := newVerdict("total", "", s, delays)
+	v.Controls = controls
+	return v
 }
 
 func (v *verdict) print(w io.Writer) {

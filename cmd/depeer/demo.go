@@ -6,13 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"depeer/bgp"
 	"depeer/bgp/bgptest"
 	"depeer/bus"
 	"depeer/watch"
+	"depeer/watch/cnc"
 )
 
 func demoCommand() *cobra.Command {
@@ -24,7 +27,8 @@ func demoCommand() *cobra.Command {
 		Short:   "McColo, November 2008, offline: a reconstruction",
 		Long: `demo makes MRT recordings of McColo's last days from published facts, replays them
 through the whole engine at speed, tells the story, and publishes every event and
-every revision of an incident on an embedded NATS server.
+every revision of an incident on an embedded NATS server. Sightings of C&C servers come
+in between: it says where the botnets went that McColo had housed.
 
 It is a reconstruction: prefixes, AS numbers and times are those that were published,
 as precisely as they are known; the peers, the background and the exact seconds are
@@ -88,6 +92,7 @@ func demo(cmd *cobra.Command, speed float64, listen string) error {
 	r := newReplayer(c.cfg)
 	published := &busSink{ctx: ctx, bus: b}
 	r.sinks = append(r.sinks, &pacedSink{ctx: ctx, speed: speed, sink: &storySink{storyteller: newStoryteller(out, c.cfg.Hosters, false)}}, published)
+	moves := r.hearSightings(c.cfg, c.seen)
 	err = r.run(ctx, []string{recordings}, nil, time.Time{}, time.Time{}, &progress{})
 	if err == nil {
 		err = r.finish()
@@ -95,12 +100,18 @@ func demo(cmd *cobra.Command, speed float64, listen string) error {
 	if err != nil {
 		return err
 	}
-	heard, err := listenBack(ctx, b, published.n, published.m)
+	heard, err := listenBack(ctx, b, published.n+published.k, published.m)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "\n%s\n", k.bold("What it asks by itself"))
+	var next []string
+	for _, s := range moves.judge.Suggest() {
+		next = append(next, bgp.ASN(s.ASN))
+	}
+	fmt.Fprintf(out, "  %s\n", wrap("Families of McColo were seen in "+strings.Join(next, ", ")+" afterwards: watch them too? (depeer watchlist suggest)", 2, width(out)))
 	fmt.Fprintf(out, "\n%s\n", k.bold("On the bus"))
-	fmt.Fprintf(out, "  %d events and %d revisions of %s were published, and read back from the streams:\n", published.n, published.m, plural(len(r.incidents), "incident"))
+	fmt.Fprintf(out, "  %d events and %d revisions of %s were published, and read back from the streams, with %d findings about C&C:\n", published.n, published.m, plural(len(r.incidents), "incident"), published.k)
 	for _, line := range heard {
 		fmt.Fprintf(out, "  %s\n", k.faint(line))
 	}
@@ -162,6 +173,24 @@ func (s *pacedSink) found(events []watch.Event, revisions []watch.Incident) erro
 	} else if len(revisions) > 0 {
 		now = revisions[0].At
 	}
+	if err := s.pass(now); err != nil {
+		return err
+	}
+	return s.sink.found(events, revisions)
+}
+
+func (s *pacedSink) moved(list []cnc.Migration) error {
+	if err := s.pass(list[0].At); err != nil {
+		return err
+	}
+	if m, ok := s.sink.(movedSink); ok {
+		return m.moved(list)
+	}
+	return nil
+}
+
+// pass waits until it is now in the story.
+func (s *pacedSink) pass(now time.Time) error {
 	if s.speed > 0 && !s.at.IsZero() {
 		pause := min(time.Duration(float64(now.Sub(s.at))/s.speed), longestPause)
 		select {
@@ -171,5 +200,5 @@ func (s *pacedSink) found(events []watch.Event, revisions []watch.Incident) erro
 		}
 	}
 	s.at = now
-	return s.sink.found(events, revisions)
+	return nil
 }

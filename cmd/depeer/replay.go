@@ -434,6 +434,7 @@ type busSink struct {
 	ctx  context.Context
 	bus  *bus.Bus
 	n, m int
+	k    int // revisions of migrations
 }
 
 func (s *busSink) found(events []watch.Event, revisions []watch.Incident) error {

@@ -178,7 +178,9 @@ func (s *storyteller) migration(m *cnc.Migration) {
 	case cnc.KindNoGap:
 		mark, label = "═", "C&C, NO GAP"
 	}
-	if m.Kind == cnc.KindMoved {
+	if m.Brief != nil {
+		mark, label = "◌", "C&C, GONE AGAIN"
+	} else if m.Kind == cnc.KindMoved {
 		label = s.ink.severity(watch.Warning, label)
 	}
 	text := label + "  " + s.ink.bold(m.Summary)
@@ -186,4 +188,15 @@ func (s *storyteller) migration(m *cnc.Migration) {
 		text += s.ink.faint(fmt.Sprintf(" [score %.1f: routes %.1f, C&C %.1f]", m.Score, m.Routing, m.CNC))
 	}
 	s.line(m.At, m.At, mark, text)
+}
+
+// moved publishes migrations.
+func (s *busSink) moved(list []cnc.Migration) error {
+	for i := range list {
+		if err := s.bus.PublishMigration(s.ctx, list[i]); err != nil {
+			return err
+		}
+		s.k++
+	}
+	return nil
 }

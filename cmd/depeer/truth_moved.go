@@ -68,7 +68,7 @@ func (t *truth) compareMoves(s score, moves []cnc.Migration) score {
 				right = right || f.fitsMove(m) && f.withinMove(m)
 			}
 		}
-		s.Scored = append(s.Scored, scored{m.Score, m.Routing, m.CNC, right})
+		s.Scored = append(s.Scored, scored{m.Score, m.Routing, m.CNC, right, m.How == cnc.HowLabel})
 		if m.Kind == cnc.KindMoved {
 			s.MovesSaid++
 			if !right {
@@ -99,4 +99,5 @@ func moveFacts(all []fact) []fact {
 type scored struct {
 	Score, Routing, CNC float64
 	Right               bool
+	Label               bool // prefixes moved as they were
 }

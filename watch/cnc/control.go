@@ -26,8 +26,7 @@ type Controls struct {
 // Score is what a migration got.
 type Score struct{ Score, Routing, CNC float64 }
 
-// PerYear is the false alarms in a hoster-year; an upper bound of 95 % (Poisson, the rule of
-// three) where there was none.
+// PerYear is the false alarms in a hoster-year.
 func (c *Controls) PerYear() float64 {
 	if c.Years == 0 {
 		return 0
@@ -48,8 +47,12 @@ func Control(cfg Config, hosters []watch.Hoster, list []Sighting, seed uint64) C
 		return c
 	}
 	events := invented(cfg, hosters, list[0].At, list[len(list)-1].At, seed)
-	c.Cuts = len(events) / 3
-	c.Years = float64(c.Cuts) * (cfg.Link + cfg.Back).Hours() / 24 / 365.25
+	for _, e := range events {
+		if e.Kind == watch.UpstreamLost {
+			c.Cuts++
+			c.Years += watched(cfg, e.At, list[0].At, list[len(list)-1].At)
+		}
+	}
 	j := NewJudge(cfg, watch.Watchlist{Hosters: hosters}, nil)
 	best := map[string]Migration{}
 	say := func(out []Migration) {
@@ -83,6 +86,28 @@ func Control(cfg Config, hosters []watch.Hoster, list []Sighting, seed uint64) C
 	return c
 }
 
+// watched is how much of the time around a cut the sightings show, in years.
+func watched(cfg Config, at, from, to time.Time) float64 {
+	begin, end := at.Add(-cfg.Back), at.Add(cfg.Link)
+	if begin.Before(from) {
+		begin = from
+	}
+	if end.After(to) {
+		end = to
+	}
+	return end.Sub(begin).Hours() / 24 / 365.25
+}
+
+// Add puts what another run gave beside what this one did.
+func (c *Controls) Add(o Controls) {
+	c.Hosters += o.Hosters
+	c.Cuts += o.Cuts
+	c.Years += o.Years
+	c.Alarms += o.Alarms
+	c.Watch += o.Watch
+	c.Scores, c.Said = append(c.Scores, o.Scores...), append(c.Said, o.Said...)
+}
+
 // invented makes cuts: an upstream is lost, an hour later all is withdrawn, and it is back when
 // nothing is linked to it any more.
 func invented(cfg Config, hosters []watch.Hoster, from, to time.Time, seed uint64) []watch.Event {
@@ -91,9 +116,10 @@ func invented(cfg Config, hosters []watch.Hoster, from, to time.Time, seed uint6
 	for i := range hosters {
 		h := &hosters[i]
 		apart := cfg.Link + cfg.Back + cfg.Chain
-		// Half a year is learned from before the first.
-		at := from.Add(cfg.Back + 90*oneDay + time.Duration(random.Int64N(int64(apart))))
-		for ; at.Add(cfg.Link).Before(to); at = at.Add(apart + time.Duration(random.Int64N(int64(apart/4)+1))) {
+		// Half a year is learned from before the first, where there is so much.
+		quarter := to.Sub(from) / 4
+		at := from.Add(min(cfg.Back+90*oneDay, quarter) + time.Duration(random.Int64N(int64(min(apart, quarter))+1)))
+		for ; at.Add(min(cfg.Link, quarter)).Before(to); at = at.Add(apart + time.Duration(random.Int64N(int64(apart/4)+1))) {
 			id := func(kind string) string { return idOf("control", kind, h.ID, at.String()) }
 			out = append(out,
 				watch.Event{Type: "event", ID: id("lost"), Kind: watch.UpstreamLost, At: at, FirstSeen: at, Hoster: &h.ID, Upstream: 64496, Before: 0.5},

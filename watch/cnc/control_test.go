@@ -26,11 +26,7 @@ func BenchmarkControls(b *testing.B) {
 	for b.Loop() {
 		var all cnc.Controls
 		for seed := range uint64(3) {
-			c := cnc.Control(cfg, cnc.ControlHosters(cfg, list, 10, 40, seed), list, seed)
-			all.Alarms += c.Alarms
-			all.Years += c.Years
-			all.Cuts += c.Cuts
-			all.Hosters += c.Hosters
+			all.Add(cnc.Control(cfg, cnc.ControlHosters(cfg, list, 10, 40, seed), list, seed))
 		}
 		b.Log(all.String())
 		b.ReportMetric(all.PerYear(), "false-alarms/hoster-year")

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"depeer/watch"
 )
 
 // say makes a revision of a migration where it differs from what was said last.
@@ -311,7 +313,13 @@ func (j *Judge) summary(h *hoster, m *Migration) string {
 	b.WriteString(lagText(time.Duration(m.Lag), h.Name, m.Routing > 0))
 	for _, i := range m.Evidence {
 		if i.Name == ItemWindow {
-			fmt.Fprintf(&b, ", while it was back for a while")
+			b.WriteString(", while it was back")
+			for _, x := range h.Facts {
+				if x.Kind == watch.UpstreamGained && slices.Contains(i.Records, x.ID) {
+					b.WriteString(" behind " + asText(x.Upstream))
+					break
+				}
+			}
 		}
 	}
 	if m.Brief != nil {
