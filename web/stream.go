@@ -111,13 +111,22 @@ func (x *reader) serve(ctx context.Context, have Position, version string) {
 	if !x.write(frame("hello", place.have.String(), hello)) {
 		return
 	}
-	if place.behind {
-		if place = x.catchUp(ctx, place); place.behind {
+	for tries := 0; ; tries++ {
+		if place.behind {
+			if place = x.catchUp(ctx, place); place.behind {
+				return
+			}
+		}
+		if !x.follow(ctx, place, tries < maxTries) {
 			return
 		}
+		place = x.hub.sit(place.have)
 	}
-	x.follow(ctx, place)
 }
+
+// maxTries is how often a reader may find its place gone before it has read anything from
+// it: so much happens then that it is too slow in any case.
+const maxTries = 10
 
 // begun waits until the hub has read what was there at its start.
 func (x *reader) begun(ctx context.Context) bool {
@@ -183,32 +192,35 @@ func (x *reader) catchUp(ctx context.Context, place seat) seat {
 
 var errGone = errors.New("the reader is gone")
 
-// follow writes what the hub has.
-func (x *reader) follow(ctx context.Context, place seat) {
+// follow writes what the hub has. True: the place that the reader was given is gone already, and
+// it needs another.
+func (x *reader) follow(ctx context.Context, place seat, again bool) bool {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for cursor := place.cursor; ; {
 		items, news, lost, closed := x.hub.after(cursor, atATime)
 		switch {
+		case lost && cursor == place.cursor && again:
+			return true
 		case lost:
 			x.cut = true
 			x.write(frame("cut", "", []byte(`{"type":"cut","reason":"too slow: come again, and nothing is missed"}`)))
-			return
+			return false
 		case closed:
-			return
+			return false
 		case len(items) == 0:
 			select {
 			case <-news:
 			case <-beat.C:
 				if !x.write([]byte(": still here\n\n")) {
-					return
+					return false
 				}
 			case <-ctx.Done():
 				if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-					return // it went
+					return false // it went
 				}
 				x.write(frame("again", "", []byte(`{"type":"again","reason":"come again"}`)))
-				return
+				return false
 			}
 			continue
 		}
@@ -224,7 +236,7 @@ func (x *reader) follow(ctx context.Context, place seat) {
 			}
 		}
 		if len(x.buffer) > 0 && !x.write(x.buffer) {
-			return
+			return false
 		}
 	}
 }
