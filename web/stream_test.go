@@ -184,6 +184,11 @@ func TestStreamGoesOn(t *testing.T) {
 	for i := 111; i <= 6000; i++ {
 		w.log.put("event", uint64(i), numbered(i))
 	}
+	until(t, "all of it was read", func() bool {
+		l := c.listen("/api/v1/stream")
+		defer l.close()
+		return strings.HasPrefix(l.hello(), "event.6000-")
+	})
 	late := c.listen("/api/v1/stream?after=" + last)
 	late.hello()
 	if n := numbersOf(late.take(5896)); !slices.Equal(n, count(105, 6000)) {
