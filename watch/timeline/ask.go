@@ -275,14 +275,24 @@ func decodeAll[T any](list []Record, keep func(*T) bool) ([]T, error) {
 	return out, nil
 }
 
+// quiet is how long after the last change an answer says that there was none: the routes
+// of a memory that nobody fed any more look as if they had stayed.
+const quiet = 15 * time.Minute
+
 // missing says what could not be seen: never nil.
 func missing(s *sweep, gaps []watch.Gap, q *Asking) []string {
 	out := []string{}
-	first := time.Time{}
+	first, last := time.Time{}, time.Time{}
 	for _, x := range s.target.infos {
 		if first.IsZero() || x.First.Before(first) {
 			first = x.First
 		}
+		if x.Last.After(last) {
+			last = x.Last
+		}
+	}
+	if q.To.Sub(last) > quiet {
+		out = append(out, fmt.Sprintf("Nothing was recorded of it after %s: it is shown as it was then, which holds only if depeer went on listening.", stamp(last)))
 	}
 	if first.After(q.From) {
 		out = append(out, fmt.Sprintf("Nothing was recorded of it before %s: what was so until then is not known.", stamp(first)))

@@ -159,7 +159,7 @@ func (c *counts) step() {
 	}
 }
 
-// point makes a step where the value is another one.
+// point makes a step where the value is another one, or is that of another whole.
 func (f *familyCounts) point(t *track, at, from time.Time) {
 	p := Point{At: at, Eligible: f.eligible}
 	if f.eligible > 0 {
@@ -174,8 +174,8 @@ func (f *familyCounts) point(t *track, at, from time.Time) {
 	}
 	if n := len(t.points); n > 0 {
 		last := &t.points[n-1]
-		if last.Value == p.Value && (last.Eligible == 0) == (p.Eligible == 0) {
-			return
+		if last.Value == p.Value && (last.Eligible == p.Eligible || p.Value == 0 && t != f.sight && last.Eligible > 0 && p.Eligible > 0) {
+			return // an upstream that carries nothing carries nothing of more, too
 		}
 	}
 	t.points = append(t.points, p)

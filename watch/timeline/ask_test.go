@@ -342,6 +342,42 @@ func TestRecordsOfATimeline(t *testing.T) {
 	}
 }
 
+// A share of all of more is not the share of all that there was before.
+func TestASeriesTellsOfHowManyItIsAShare(t *testing.T) {
+	m := store(t, tell(1, timeline.Announced, peerA, net22, 64501, 6939, 26780), tell(3, timeline.Announced, peerB, net22, 64502, 6939, 26780),
+		tell(4, timeline.Announced, peerC, net22, 64503, 6939, 26780))
+	x, err := asker(m).Timeline(context.Background(), timeline.Asking{Prefix: net22})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := steps(&x.Visibility[0]); got != "1 1.00/1, 3 1.00/2, 4 1.00/3" {
+		t.Error(got)
+	}
+}
+
+// A memory that nobody fed after February says so when it is asked about November.
+func TestWhatWasNotRecordedIsNotSaidToHold(t *testing.T) {
+	m := store(t, tell(1, timeline.Announced, peerA, net22, 64501, 6939, 26780), tell(2, timeline.Announced, peerB, net22, 64502, 6939, 26780))
+	want := "Nothing was recorded of it after 2008-11-11 00:02:00 UTC"
+	later := timeline.Asking{Hoster: "mccolo", From: day.AddDate(0, 1, 0), To: day.AddDate(0, 2, 0)}
+	story, err := asker(m).Timeline(context.Background(), later)
+	if err != nil || !strings.Contains(strings.Join(story.Missing, "\n"), want) {
+		t.Errorf("%v, %v", story, err)
+	}
+	then, err := asker(m).RoutesAt(context.Background(), later)
+	if err != nil || !strings.Contains(strings.Join(then.Missing, "\n"), want) {
+		t.Errorf("%v, %v", then, err)
+	}
+	diff, err := asker(m).Difference(context.Background(), later)
+	if err != nil || !strings.Contains(strings.Join(diff.Missing, "\n"), want) {
+		t.Errorf("%v, %v", diff, err)
+	}
+	now, err := asker(m).RoutesAt(context.Background(), timeline.Asking{Hoster: "mccolo", To: minute(10)})
+	if err != nil || strings.Contains(strings.Join(now.Missing, "\n"), "Nothing was recorded") {
+		t.Errorf("%v, %v", now, err)
+	}
+}
+
 func TestAddPathsCountOnceEach(t *testing.T) {
 	second := func(c timeline.Change) timeline.Change { c.PathID = 2; return c }
 	m := store(t, tell(1, timeline.Announced, peerA, net22, 64501, 6939, 26780), second(tell(2, timeline.Announced, peerA, net22, 64999, 6939, 26780)),
@@ -350,7 +386,7 @@ func TestAddPathsCountOnceEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := steps(&x.Upstreams[0]); got != "1 1.00/1, 5 0.50/2" {
+	if got := steps(&x.Upstreams[0]); got != "1 1.00/1, 3 1.00/2, 5 0.50/2" {
 		t.Error(got)
 	}
 	want := []string{"6939<26780 1..- by 2 open", "3549<26780 5..- by 1"}
