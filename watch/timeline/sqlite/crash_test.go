@@ -18,7 +18,7 @@ import (
 
 const (
 	crashSeed    = 11
-	crashBatches = 90
+	crashBatches = 60
 )
 
 // TestMain is also the process that is killed.

@@ -210,7 +210,7 @@ func testRetentionOfRecords(t *testing.T, open Opener) {
 // testReaders: whoever asks while others write and maintain sees batches whole, one after
 // the other.
 func testReaders(t *testing.T, open Opener) {
-	const batches, each = 40, 7
+	const batches, each = 25, 7
 	store := open(t, "store")
 	defer func() { _ = store.Close() }()
 	ctx := context.Background()

@@ -251,7 +251,7 @@ func testWorlds(t *testing.T, open Opener) {
 func (p *pair) all(w *world) {
 	p.t.Helper()
 	p.same(timeline.Span{})
-	for range 10 {
+	for range 7 {
 		p.same(w.span())
 		p.samePrefixes(w.scope())
 		p.sameRecords(w.query())
