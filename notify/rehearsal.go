@@ -25,10 +25,20 @@ func NewRehearsal(r *Rules, types map[string]string) (*Rehearsal, error) {
 	return &Rehearsal{rules: r, book: NewBook(r), render: render, due: map[*Thread]time.Time{}}, nil
 }
 
-// Hear tells what is due before now, and takes in a story.
-func (h *Rehearsal) Hear(s Story, now time.Time) {
+// Hear tells what is due before now, and takes in a story. It reports whether any
+// subscription wants it.
+func (h *Rehearsal) Hear(s Story, now time.Time) bool {
 	h.Advance(now)
 	h.settle(h.book.Hear(s, now, func(string) *Thread { return nil }), now)
+	for _, receiver := range h.rules.receivers {
+		if h.book.story[place(receiver, s.ID)] != nil {
+			return true
+		}
+		if _, ok := h.rules.wanted(receiver, &s); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // Note tells what is due before now, and takes in what somebody said of an incident.
@@ -73,6 +83,9 @@ func (h *Rehearsal) settle(threads []*Thread, now time.Time) {
 		delete(h.due, t)
 		if !d.At.IsZero() {
 			h.due[t] = d.At
+		}
+		if d.Why == "nothing new" {
+			d.Why = ""
 		}
 		if d.Why != t.Held {
 			t.Held = d.Why

@@ -245,6 +245,8 @@ func headline(t *Thread) string {
 		return fmt.Sprintf("Flapping: %s, for the %s time", text, ordinal(t.Again+1))
 	case t.flaps() > 0:
 		return fmt.Sprintf("Flapping: %s (lost again %s)", text, times(t.flaps()))
+	case s.Incident != nil && s.Incident.Phase == watch.Recovering && s.Class == watch.Repeered:
+		return "Gone again: " + sayStory(t, s, true)
 	case s.Incident != nil && s.Incident.Phase == watch.Recovering:
 		return "Recovering: " + text
 	}
@@ -472,7 +474,11 @@ func compare(b brief, s *Story) (out []string) {
 		return []string{s.Summary}
 	}
 	if d := lacks(i.Lost, b.Lost); len(d) > 0 {
-		out = append(out, asns(d)+" dropped it too")
+		too := ""
+		if len(b.Lost) > 0 {
+			too = " too"
+		}
+		out = append(out, asns(d)+" dropped it"+too)
 	}
 	if d := lacks(i.Gained, b.Gained); len(d) > 0 {
 		out = append(out, asns(d)+" took it in")
@@ -495,6 +501,8 @@ func compare(b brief, s *Story) (out []string) {
 		out = append(out, "unchanged for so long that it counts as normal now")
 	case i.Phase == watch.Resolved:
 		out = append(out, "over")
+	case i.Phase == watch.Recovering && i.Class == watch.Repeered:
+		out = append(out, "gone again; over if it stays so")
 	case i.Phase == watch.Recovering:
 		out = append(out, "as it was before; over if it stays so")
 	default:

@@ -39,6 +39,8 @@ var commands = []func() *cobra.Command{
 	backtestCommand,
 	demoCommand,
 	checkCommand,
+	subscriptionsCommand,
+	silencesCommand,
 	scanCommand,
 	watchlistCommand,
 	tokensCommand,

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"depeer/bgp"
+	"depeer/notify"
+	"depeer/watch"
+)
+
+type rehearseFlags struct {
+	from, to, file string
+	held           bool
+}
+
+func subscriptionsTestCommand() *cobra.Command {
+	var f rehearseFlags
+	c := &cobra.Command{
+		Use:   "test [NAME...]",
+		Short: "Say what would have been told to whom, when, and what not, and why",
+		Long: `test plays what happened, the last week unless told otherwise, through the subscriptions of
+the configuration and those made at run time, as if every message had arrived at once.
+Nothing is sent. With names, only those subscriptions are tried.`,
+		Example: `  depeer subscriptions test -c depeer.yaml --from 2026-03-01 --to 2026-03-08
+  depeer replay -c mccolo.yaml --json updates/ > found.json && depeer subscriptions test -c mccolo.yaml --events found.json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return rehearse(cmd, args, &f) },
+	}
+	l := c.Flags()
+	l.StringVar(&f.from, "from", "", "earliest `TIME`, UTC; a week ago where there is none")
+	l.StringVar(&f.to, "to", "", "latest `TIME`; a day alone means its end")
+	l.StringVar(&f.file, "events", "", "what happened: a `FILE` that replay --json wrote, instead of the streams")
+	l.BoolVar(&f.held, "held", true, "also say what was not told, and why")
+	return c
+}
+
+// rehearse plays stories through the subscriptions.
+func rehearse(cmd *cobra.Command, names []string, f *rehearseFlags) error {
+	from, to, err := window(f.from, f.to)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	hoster := func(id string) *watch.Hoster {
+		if i := slices.IndexFunc(cfg.Hosters, func(h watch.Hoster) bool { return h.ID == id }); i >= 0 {
+			return &cfg.Hosters[i]
+		}
+		return nil
+	}
+	var kept notify.Kept
+	var stories []notify.Story
+	if f.file != "" {
+		stories, err = storiesOfFile(f.file, hoster, from, to)
+		if err != nil {
+			return err
+		}
+	} else {
+		if from.IsZero() {
+			from = time.Now().Add(-7 * 24 * time.Hour)
+		}
+		err := withPeople(cmd, func(p *people) error {
+			if p.http != nil {
+				return p.errNotHere()
+			}
+			var err error
+			if kept, err = p.desk.ledger.All(cmd.Context()); err != nil {
+				return err
+			}
+			stories, err = storiesOf(cmd.Context(), p.bus, hoster, from, to)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r, err := newRehearsal(&cfg.Notify, kept, names)
+	if err != nil {
+		return err
+	}
+	return playStories(cmd, r, stories, to, f.held)
+}
+
+// newRehearsal makes one of the subscriptions that have one of the names, or of all.
+func newRehearsal(cfg *NotifyConfig, kept notify.Kept, names []string) (*notify.Rehearsal, error) {
+	c := cfg.Config
+	known := []string{}
+	pick := func(all []notify.Subscription) (out []notify.Subscription) {
+		for _, s := range all {
+			known = append(known, s.Name)
+			if len(names) == 0 || slices.Contains(names, s.Name) {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	c.Subscriptions = pick(c.Subscriptions)
+	kept.Subscriptions = pick(kept.Subscriptions)
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, usagef("%q is no subscription%s", n, didYouMean(n, known))
+		}
+	}
+	rules, err := notify.NewRules(c, cfg.names(), kept.Subscriptions, kept.Silences)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return notify.NewRehearsal(rules, cfg.types())
+}
+
+func playStories(cmd *cobra.Command, r *notify.Rehearsal, stories []notify.Story, to time.Time, held bool) error {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	told, begun := map[string]int{}, map[string]int{}
+	r.Told = func(now time.Time, m *notify.Message, subscriptions []string) {
+		told[m.Receiver]++
+		if m.Reason == notify.Opened || m.Reason == notify.Escalation && len(m.Changes) == 0 {
+			begun[m.Receiver]++
+		}
+		loud := ""
+		if m.Loud {
+			loud = ", wakes people"
+		}
+		fmt.Fprintf(out, "%s  %s  %s (%s%s; %s)\n", now.UTC().Format("2006-01-02 15:04:05"), m.Receiver, m.Title, m.Reason, loud, strings.Join(subscriptions, ", "))
+		for _, line := range strings.Split(m.Text, "\n") {
+			fmt.Fprintf(out, "    %s\n", line)
+		}
+		for _, line := range m.Changes {
+			fmt.Fprintf(out, "    * %s\n", line)
+		}
+		if m.Next != "" {
+			fmt.Fprintf(out, "    > %s\n", m.Next)
+		}
+	}
+	if held {
+		r.Held = func(now time.Time, t *notify.Thread, why string) {
+			fmt.Fprintf(out, "%s  %s  not now: %s\n", now.UTC().Format("2006-01-02 15:04:05"), t.Receiver, why)
+		}
+	}
+	unwanted := 0
+	for _, s := range stories {
+		if !r.Hear(s, s.At) && s.Revision == 1 && s.Kind == notify.IncidentStory {
+			unwanted++
+			if held {
+				fmt.Fprintf(out, "%s  nobody  no subscription matches: %s\n", s.At.UTC().Format("2006-01-02 15:04:05"), s.Summary)
+			}
+		}
+	}
+	if n := len(stories); n > 0 {
+		end := to
+		if end.IsZero() {
+			end = stories[n-1].At.Add(24 * time.Hour)
+		}
+		r.Advance(end)
+	}
+	receivers := make([]string, 0, len(told))
+	for name := range told {
+		receivers = append(receivers, name)
+	}
+	slices.Sort(receivers)
+	fmt.Fprintf(out, "\n%s of what happened", plural(len(stories), "revision"))
+	for _, name := range receivers {
+		fmt.Fprintf(out, "; to %s %s and %s", name, plural(begun[name], "new message"), plural(told[name]-begun[name], "change"))
+	}
+	if len(told) == 0 {
+		fmt.Fprint(out, "; nobody would have been told anything")
+	}
+	fmt.Fprintln(out)
+	return out.Flush()
+}
+
+// storiesOfFile reads what replay --json wrote.
+func storiesOfFile(file string, hoster func(string) *watch.Hoster, from, to time.Time) (out []notify.Story, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	defer f.Close()
+	within := func(at time.Time) bool { return (from.IsZero() || !at.Before(from)) && (to.IsZero() || !at.After(to)) }
+	events := map[string]watch.Event{}
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 16<<20)
+	for n := 1; s.Scan(); n++ {
+		var head struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(s.Bytes(), &head); err != nil {
+			return nil, usagef("%s:%d: %v", file, n, err)
+		}
+		switch head.Type {
+		case "event":
+			e, m, err := notify.ReadEvent(s.Bytes())
+			if err != nil {
+				return nil, usagef("%s:%d: %v", file, n, err)
+			}
+			switch {
+			case m != nil && within(m.At):
+				out = append(out, notify.OfMigration(*m, hoster(m.Hoster)))
+			case m != nil:
+			case e.Incident != nil:
+				events[e.ID] = e
+			case within(e.At):
+				var h *watch.Hoster
+				if e.Hoster != nil {
+					h = hoster(*e.Hoster)
+				}
+				out = append(out, notify.OfEvent(e, h))
+			}
+		case "incident":
+			var i watch.Incident
+			if err := json.Unmarshal(s.Bytes(), &i); err != nil {
+				return nil, usagef("%s:%d: %v", file, n, err)
+			}
+			if within(i.At) {
+				out = append(out, notify.OfIncident(i, pickEvents(events, i.Events), hoster(i.Hoster)))
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b notify.Story) int { return a.At.Compare(b.At) })
+	return out, s.Err()
+}
+
+// readJSONFile reads a file of JSON that has no unknown keys.
+func readJSONFile(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func parseASNFlag(s string) (uint32, error) {
+	a, err := bgp.ParseASN(s)
+	if err == nil && a == 0 {
+		err = errors.New("0 is nobody's (RFC 7607)")
+	}
+	return a, err
+}
