@@ -3,7 +3,6 @@ package table
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -325,5 +324,3 @@ func (s *Store) monthRows(x *transaction, p place, after int64) ([]chunk.Row, er
 	})
 	return rows[n:], nil
 }
-
-var errNothing = errors.New("there is nothing to do")

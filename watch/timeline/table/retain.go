@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"depeer/watch/timeline"
@@ -28,7 +27,6 @@ func (s *Store) dropChanges(ctx context.Context, from int64, done *timeline.Main
 	})
 	for err == nil && len(ids) > 0 {
 		err = s.step(ctx, func(x *transaction) error {
-			changed := false
 			for rows := 0; len(ids) > 0 && rows < stepRows; ids = ids[1:] {
 				n, chunks, err := s.drop(x, ids[0], from)
 				if err != nil {
@@ -36,16 +34,9 @@ func (s *Store) dropChanges(ctx context.Context, from int64, done *timeline.Main
 				}
 				rows += n + 64
 				done.Dropped += chunks
-				changed = changed || chunks > 0
-			}
-			if !changed {
-				return errNothing // and nothing is written
 			}
 			return nil
 		})
-		if errors.Is(err, errNothing) {
-			err = nil
-		}
 	}
 	return err
 }

@@ -131,7 +131,7 @@ func micro(t time.Time) int64 { return t.UnixMicro() }
 
 func moment(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// bounds gives the first and the last microsecond of a span; zero times bound nothing.
+// bound is a time in microseconds; a zero time bounds nothing, and is open.
 func bound(t time.Time, open int64) int64 {
 	if t.IsZero() {
 		return open
