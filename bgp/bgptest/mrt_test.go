@@ -326,7 +326,7 @@ func TestReadFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"-- config.yaml --\n":                    `section "timeline" is missing`,
 		"-- timeline --\n-- timeline --\n":       `section "timeline" is there twice`,
-		"-- timeline --\n-- expecting --\nwow\n": `section "expecting" is not known: config.yaml, timeline, expected`,
+		"-- timeline --\n-- expecting --\nwow\n": `section "expecting" is not known: config.yaml, timeline, expected, sightings`,
 	} {
 		if _, err := parseFile([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
