@@ -7,7 +7,7 @@
 //
 // Both begin with a version and carry a checksum. What is cut, damaged or of another
 // version is refused with an error and never half read; reading takes memory in proportion
-// to the bytes, not to what they promise. The bytes do not depend on the machine.
+// to the columns that are there, which are at most 64 MiB, not to what they promise. The bytes do not depend on the machine.
 //
 // All functions are safe for concurrent use.
 package chunk
