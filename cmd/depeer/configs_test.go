@@ -21,6 +21,7 @@ import (
 	"depeer/notify"
 	"depeer/notify/slack"
 	"depeer/watch"
+	"depeer/watch/cnc"
 	"depeer/watch/roster"
 	"depeer/web"
 	"depeer/web/access"
@@ -61,7 +62,7 @@ func TestReferenceConfig(t *testing.T) {
 	if diff := cmp.Diff(rislive.DefaultConfig(), c.Sources[0].RISLive, cmpopts.EquateEmpty()); diff != "" || len(c.Sources) != 1 {
 		t.Errorf("shipped (-), %s (+):\n%s", file, diff)
 	}
-	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, MRTSource{},
+	for _, part := range []any{Config{}, watch.Hoster{}, watch.Validity{}, watch.Policy{}, cnc.Config{}, cnc.Threshold{}, cnc.GoneConfig{}, cnc.Points{}, MRTSource{},
 		speaker.Config{}, speaker.Peer{}, speaker.Dynamic{}, rislive.Config{}, bmp.Config{}, bmp.Router{}, bmp.TLS{}, archive.Config{},
 		roster.Config{}, roster.Columns{}, web.Config{}, web.TLS{}, web.Limits{}, access.Config{}, access.OIDC{}, RunConfig{},
 		NotifyConfig{}, ReceiverConfig{}, notify.Config{}, notify.Subscription{}, notify.Match{}, notify.Quiet{}, notify.Window{}, notify.Group{}, notify.Step{},

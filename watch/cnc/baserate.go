@@ -1,7 +1,9 @@
 package cnc
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -68,6 +70,7 @@ func (j *Judge) growth(f *family, p place, h *hoster, anchor, now int64, most in
 		if g.seen = len(g.hosts); g.seen == 0 {
 			continue
 		}
+		byFirst(g.hosts)
 		since := max(f.seenBefore(from), from-14*daySeconds)
 		g.expected = j.expected(f, p, since, to)
 		seen := min(g.seen, most)
@@ -82,6 +85,11 @@ func (j *Judge) growth(f *family, p place, h *hoster, anchor, now int64, most in
 		}
 	}
 	return best
+}
+
+// byFirst puts hosts in an order that does not depend on that in which they were told.
+func byFirst(hosts []*host) {
+	slices.SortFunc(hosts, func(a, b *host) int { return cmp.Or(cmp.Compare(a.First, b.First), a.compare(b.hostKey)) })
 }
 
 // counts reports whether a host is evidence at all.
@@ -287,6 +295,7 @@ func (j *Judge) homeAt(f *family, h *hoster, ref, cut int64, back func(int64) bo
 		if len(x.hosts) == 0 {
 			continue
 		}
+		byFirst(x.hosts)
 		for _, o := range f.Hosts {
 			if o.Hoster == h.ID || o.First > ref || o.Last < since || !o.Addr.IsValid() {
 				continue

@@ -209,7 +209,9 @@ func (j *Judge) identityItems(h *hoster, f *family, g *growth) []Item {
 	pts := &j.Cfg.Points
 	var items []Item
 	was := map[string]*host{} // names and fingerprints at the hoster
-	for _, o := range f.Homes[h.ID] {
+	homes := slices.Clone(f.Homes[h.ID])
+	byFirst(homes)
+	for _, o := range homes {
 		for _, n := range o.Names {
 			was["name:"+n] = o
 		}
@@ -324,11 +326,18 @@ func (j *Judge) sum(m *Migration, stays bool) {
 	m.Score = round(m.Routing + m.CNC)
 	t := &j.Cfg.Moved
 	switch {
-	case m.Routing >= t.Routing && m.CNC >= t.CNC, m.How == HowLabel && m.Routing >= t.Label:
+	case m.Routing >= t.Routing && m.CNC >= t.CNC, m.How == HowLabel && m.Routing >= t.Label && j.toYoung(m):
 		m.Kind, m.Severity = KindMoved, "warning"
 	case m.Score >= j.Cfg.WatchFrom && (m.CNC >= 1 || m.How == HowLabel):
 		m.Kind, m.Severity = KindWatch, "info"
 	}
+}
+
+// toYoung reports whether prefixes went to a young AS. Without it, and without C&C, to sell or lease
+// space looks the same.
+func (j *Judge) toYoung(m *Migration) bool {
+	x := j.facts(m.To.ASN, m.Seen)
+	return !x.First.IsZero() && m.Seen.Sub(x.First) < j.Cfg.Young
 }
 
 func round(x float64) float64 { return math.Round(x*100) / 100 }

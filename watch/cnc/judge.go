@@ -314,44 +314,51 @@ func (j *Judge) judgeAll(now int64) []Migration {
 // prune forgets what is old; where there is still too much, also what was not seen for
 // longest.
 func (j *Judge) prune(full bool) {
-	keep := int64(j.Cfg.Keep / time.Second)
-	for {
-		before := j.Now - keep
-		n := 0
-		for name, f := range j.Families {
-			f.forget(before)
-			if n += len(f.Hosts); len(f.Hosts) == 0 {
-				delete(j.Families, name)
+	before := j.Now - int64(j.Cfg.Keep/time.Second)
+	facts := before
+	if full {
+		// A tenth more than there is room for, or every next one would begin this anew.
+		var lasts []int64
+		for _, f := range j.Families {
+			for _, x := range f.Hosts {
+				lasts = append(lasts, x.Last)
 			}
 		}
-		if full && n < j.NumHosts {
-			j.Tally.Forgotten += uint64(j.NumHosts - n)
+		slices.Sort(lasts)
+		if over := len(lasts) - j.Cfg.MaxHosts*9/10; over > 0 {
+			before = max(before, lasts[over])
 		}
-		j.NumHosts = n
-		for a, s := range j.Shared {
-			if s.Last < before {
-				delete(j.Shared, a)
+	}
+	n := 0
+	for name, f := range j.Families {
+		f.forget(before)
+		if n += len(f.Hosts); len(f.Hosts) == 0 {
+			delete(j.Families, name)
+		}
+	}
+	if full && n < j.NumHosts {
+		j.Tally.Forgotten += uint64(j.NumHosts - n)
+	}
+	j.NumHosts = n
+	for a, s := range j.Shared {
+		if s.Last < before {
+			delete(j.Shared, a)
+		}
+	}
+	if len(j.Spread) > 200_000 {
+		for p, c := range j.Spread {
+			if c.Hosts <= 1 {
+				delete(j.Spread, p)
 			}
 		}
-		if len(j.Spread) > 200_000 {
-			for p, c := range j.Spread {
-				if c.Hosts <= 1 {
-					delete(j.Spread, p)
-				}
-			}
+	}
+	for _, h := range j.Hosters {
+		h.forget(facts)
+	}
+	for id, v := range j.Said {
+		if v.Touched < facts {
+			delete(j.Said, id)
 		}
-		for _, h := range j.Hosters {
-			h.forget(before)
-		}
-		for id, v := range j.Said {
-			if v.Touched < before {
-				delete(j.Said, id)
-			}
-		}
-		if !full || n <= j.Cfg.MaxHosts*9/10 || keep < 86400 {
-			return
-		}
-		keep = keep * 3 / 4
 	}
 }
 

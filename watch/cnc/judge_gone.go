@@ -28,6 +28,7 @@ func (j *Judge) gone(h *hoster, f *family, now int64) []Migration {
 	grew := j.grew(f, h, d.before, now)
 	text := fmt.Sprintf("%d of %d hosts seen at %s on %s, %d at %s; elsewhere %d of %d are seen again", d.here, d.here, h.Name, stamp(d.before), d.still, stamp(d.after), d.kept, d.others)
 	ids := []string{}
+	byFirst(d.hosts)
 	for _, x := range d.hosts {
 		ids = append(ids, x.LastID)
 	}

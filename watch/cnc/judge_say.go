@@ -124,7 +124,9 @@ func (j *Judge) noGap(h *hoster, f *family, c *chain, now int64) []Migration {
 	var best *host
 	for _, p := range places {
 		names = append(names, where(p))
-		for _, x := range f.Places[p].Hosts {
+		there := slices.Clone(f.Places[p].Hosts)
+		byFirst(there)
+		for _, x := range there {
 			if x.First < c.start {
 				ids = append(ids, x.FirstID, x.LastID)
 				if best == nil || x.Seen > best.Seen || x.Seen == best.Seen && x.compare(best.hostKey) < 0 {

@@ -1,7 +1,10 @@
 package cnc
 
 import (
+	"fmt"
+	"math"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -49,4 +52,22 @@ type Item struct {
 	Points  float64  `json:"points"`
 	Text    string   `json:"text"`    // one line with the numbers
 	Records []string `json:"records"` // ids of events and sightings, at most 20
+}
+
+// MarshalJSON writes seconds.
+func (l Lag) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(l).Seconds(), 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads seconds.
+func (l *Lag) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	x, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.Abs(x) > math.MaxInt64/float64(time.Second) {
+		return fmt.Errorf("%.40q is no number of seconds", text)
+	}
+	*l = Lag(math.Round(x * float64(time.Second)))
+	return nil
 }
