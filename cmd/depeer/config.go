@@ -25,6 +25,7 @@ type Config struct {
 	Policy     watch.Policy    `yaml:"policy"`
 	Migration  cnc.Config      `yaml:"migration"`
 	Sources    []SourceConfig  `yaml:"sources"`
+	Sightings  SightingsConfig `yaml:"sightings"`
 	Bus        bus.Config      `yaml:"bus"`
 	Timeline   TimelineConfig  `yaml:"timeline"`
 	Notify     NotifyConfig    `yaml:"notify"`
@@ -37,7 +38,7 @@ type Config struct {
 
 // DefaultConfig is what holds for every key that a file does not mention.
 func DefaultConfig() *Config {
-	return &Config{Policy: watch.DefaultPolicy(), Migration: cnc.DefaultConfig(), Bus: bus.DefaultConfig(), Timeline: DefaultTimelineConfig(), Notify: NotifyConfig{Config: notify.DefaultConfig()}, Web: web.DefaultConfig(), Run: DefaultRunConfig()}
+	return &Config{Policy: watch.DefaultPolicy(), Migration: cnc.DefaultConfig(), Sightings: DefaultSightingsConfig(), Bus: bus.DefaultConfig(), Timeline: DefaultTimelineConfig(), Notify: NotifyConfig{Config: notify.DefaultConfig()}, Web: web.DefaultConfig(), Run: DefaultRunConfig()}
 }
 
 // Watchlist is what the configuration watches.
@@ -47,7 +48,7 @@ func (c *Config) Watchlist() *watch.Watchlist {
 
 // later names the sections of the configuration that this version accepts and
 // does not act upon, so that one file serves it and its successors.
-var later = []string{"sightings"}
+var later = []string{}
 
 // LoadConfig reads and validates a configuration file. What is wrong with it
 // comes back as [Faults], all together, by line. Relative paths within the file
@@ -124,6 +125,8 @@ func (c *Config) decode(root *node, d *decoder) {
 				c.decodeSources(value, d)
 			case k.name == "watchlists":
 				c.decodeWatchlists(value, d)
+			case k.name == "sightings":
+				c.decodeSightings(value, d)
 			case k.name == "notify":
 				c.decodeNotify(value, d)
 			case field >= 0:
@@ -143,7 +146,7 @@ func (c *Config) decode(root *node, d *decoder) {
 // validate lets each part judge its own values, and finds the lines of what it says.
 func (c *Config) validate(root *node, f *faults) {
 	broken := f.broken()
-	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Migration.Validate(), c.Bus.Validate(), c.Timeline.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists(), c.validateNotify()}
+	judged := []error{c.Watchlist().Validate(), c.Policy.Validate(), c.Migration.Validate(), c.Bus.Validate(), c.Timeline.Validate(), c.Web.Validate(), c.Run.Validate(), c.validateSources(), c.validateWatchlists(), c.Sightings.Validate(), c.validateNotify()}
 	for _, err := range leaves(judged...) {
 		path, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {

@@ -22,6 +22,9 @@ import (
 	"depeer/notify/slack"
 	"depeer/watch"
 	"depeer/watch/cnc"
+	"depeer/watch/cnc/feed"
+	"depeer/watch/cnc/origins"
+	"depeer/watch/cnc/resolve"
 	"depeer/watch/roster"
 	"depeer/web"
 	"depeer/web/access"
@@ -67,6 +70,7 @@ func TestReferenceConfig(t *testing.T) {
 		roster.Config{}, roster.Columns{}, web.Config{}, web.TLS{}, web.Limits{}, access.Config{}, access.OIDC{}, RunConfig{},
 		NotifyConfig{}, ReceiverConfig{}, notify.Config{}, notify.Subscription{}, notify.Match{}, notify.Quiet{}, notify.Window{}, notify.Group{}, notify.Step{},
 		notify.DigestTimes{}, notify.Silence{}, notify.Template{}, notify.Retry{}, notify.Breaker{}, notify.HTTPConfig{}, slack.Channel{}, slack.Mention{},
+		SightingsConfig{}, VRPConfig{}, cnc.Family{}, feed.Config{}, feed.Mapping{}, feed.Limits{}, resolve.Config{}, origins.Config{}, origins.Source{},
 		bus.Config{}, bus.Embedded{}, bus.Auth{}, bus.TLS{}, bus.Streams{}, bus.Limits{}} {
 		for _, key := range fieldNames(reflect.TypeOf(part)) {
 			if key != "" && !strings.Contains(string(text), key+":") {

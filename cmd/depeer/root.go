@@ -41,6 +41,7 @@ var commands = []func() *cobra.Command{
 	checkCommand,
 	subscriptionsCommand,
 	silencesCommand,
+	sightingsCommand,
 	scanCommand,
 	watchlistCommand,
 	tokensCommand,

@@ -86,6 +86,7 @@ type monitor struct {
 	bus     *bus.Bus
 	lists   *lists
 	judge   *judge                     // nil without the role
+	seen    *sightings                 // nil without the role
 	moves   *migrator                  // nil without the role
 	collect atomic.Pointer[collector]  // nil without the role, and until it begins
 	memory  atomic.Pointer[memory]     // nil without the role, and until the store is there
@@ -142,6 +143,9 @@ func (m *monitor) run(ctx context.Context) (err error) {
 		}
 	}
 	if m.has(roleDetect) {
+		if err := m.startSightings(ctx, &s); err != nil {
+			return err
+		}
 		if err := m.startJudge(ctx, &s); err != nil {
 			return err
 		}
@@ -288,6 +292,7 @@ func (m *monitor) startJudge(ctx context.Context, s *stopper) error {
 	if err := m.judge.load(ctx); err != nil {
 		return err
 	}
+	m.judge.ask(func(i *watch.Intake) { i.Detector().Validate = m.seen.validate })
 	whole := func(work func(context.Context) error) func(context.Context) error {
 		return func(stop context.Context) error {
 			if failure(ctx) != nil {
@@ -410,6 +415,7 @@ func (m *monitor) jobs() []job {
 		all = append(all, job{"fill gaps", m.cfg.Run.Fill, m.fillGaps})
 	}
 	all = append(all, m.archiveJobs()...)
+	all = append(all, m.sightingJobs()...)
 	for _, l := range m.lists.fetched {
 		all = append(all, job{"watchlist " + l.Status().Name, l.Every(), func(ctx context.Context) error { return m.refresh(ctx, l) }})
 	}

@@ -322,7 +322,7 @@ func (m *migrator) ask(f func(*cnc.Judge)) {
 // startMigrations starts the judgement of migrations.
 func (m *monitor) startMigrations(ctx context.Context, s *stopper) error {
 	list, _ := m.lists.watchlist()
-	m.moves = newMigrator(m.bus, m.log, list, m.cfg.Migration, nil)
+	m.moves = newMigrator(m.bus, m.log, list, m.cfg.Migration, m.seen)
 	if err := m.moves.load(ctx); err != nil {
 		return err
 	}

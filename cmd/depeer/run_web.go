@@ -51,6 +51,9 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 		d.History, d.Records, d.BGPlay, d.Still, d.Difference = past, past, past.BGPlay, past.Still, past.Difference
 		d.Pictures = drawPicture
 	}
+	if m.seen != nil {
+		d.Sightings = m.seen
+	}
 	if m.people != nil {
 		d.Desk, d.Subscribe, d.Silence = m.people, m.people, m.people
 	}

@@ -22,12 +22,13 @@ import (
 
 // Deps are what a [Feed] works with.
 type Deps struct {
-	Fetch    *fetch.Fetcher          // with a transport of [Keys] where feeds have keys
-	Client   *http.Client            // of TAXII; nil: one of its own, 60 s a request
-	Dir      string                  // where states and quarantine are kept
-	Families *cnc.Families           // nil: DefaultFamilies
-	ASN      func(netip.Addr) uint32 // who originates an address now; nil: nobody knows
-	Logger   *slog.Logger            // nil: silent
+	Fetch    *fetch.Fetcher              // with a transport of [Keys] where feeds have keys
+	Client   *http.Client                // of TAXII; nil: one of its own, 60 s a request
+	Dir      string                      // where states and quarantine are kept
+	Families *cnc.Families               // nil: DefaultFamilies
+	ASN      func(netip.Addr) uint32     // who originates an address now; nil: nobody knows
+	Flush    func(context.Context) error // waits until what was emitted is kept, before a download counts as handed out; nil: it is kept at once
+	Logger   *slog.Logger                // nil: silent
 }
 
 // Report is what a look at a feed brought.
@@ -178,7 +179,7 @@ func (f *Feed) refreshFile(ctx context.Context, now time.Time, emit func(cnc.Sig
 			return r, err
 		}
 	}
-	if err := f.hand(&r, []string{file.Path}, f.seenAt(file, now), now, emit); err != nil {
+	if err := f.hand(ctx, &r, []string{file.Path}, f.seenAt(file, now), now, emit); err != nil {
 		return r, err
 	}
 	f.state.Done, f.state.Profile, f.state.Since = mark, &profile, time.Time{}
@@ -296,7 +297,7 @@ func (f *Feed) keepAside(paths []string) error {
 }
 
 // hand reads a believed download again and gives its sightings out.
-func (f *Feed) hand(r *Report, paths []string, at, now time.Time, emit func(cnc.Sighting) error) error {
+func (f *Feed) hand(ctx context.Context, r *Report, paths []string, at, now time.Time, emit func(cnc.Sighting) error) error {
 	r.New = true
 	if len(r.Verdict.Why) > 0 {
 		f.log.Warn("a feed changed", "feed", f.cfg.Name, "why", r.Verdict.Why)
@@ -315,5 +316,8 @@ func (f *Feed) hand(r *Report, paths []string, at, now time.Time, emit func(cnc.
 			r.Given++
 		}
 	})
+	if failed == nil && err == nil && f.deps.Flush != nil {
+		failed = f.deps.Flush(ctx)
+	}
 	return errors.Join(failed, err)
 }

@@ -66,7 +66,7 @@ func (f *Feed) refreshMISP(ctx context.Context, now time.Time, emit func(cnc.Sig
 			r.New = true
 			return r, errors.Join(f.keepAside(useful), &Unbelieved{f.cfg.Name, r.Verdict})
 		}
-		if err := f.hand(&r, useful, now.UTC().Truncate(24*time.Hour), now, emit); err != nil {
+		if err := f.hand(ctx, &r, useful, now.UTC().Truncate(24*time.Hour), now, emit); err != nil {
 			return r, err
 		}
 	}

@@ -82,7 +82,7 @@ func (f *Feed) refreshTAXII(ctx context.Context, now time.Time, emit func(cnc.Si
 		r.New = true
 		return r, errors.Join(f.keepAside([]string{whole}), &Unbelieved{f.cfg.Name, r.Verdict})
 	}
-	if err := f.hand(&r, []string{whole}, now.UTC().Truncate(24*time.Hour), now, emit); err != nil {
+	if err := f.hand(ctx, &r, []string{whole}, now.UTC().Truncate(24*time.Hour), now, emit); err != nil {
 		return r, err
 	}
 	f.state.After, f.state.Profile = after, &profile
