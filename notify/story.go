@@ -69,7 +69,8 @@ func OfIncident(i watch.Incident, events []watch.Event, h *watch.Hoster) Story {
 		s.add(e)
 	}
 	s.know(h)
-	i.Prefixes, i.Events = first(i.Prefixes, keptPrefixes), last(i.Events, keptEvents)
+	i.Prefixes, i.Events, i.Summary = first(i.Prefixes, keptPrefixes), last(i.Events, keptEvents), clip(i.Summary, maxText)
+	s.Summary = i.Summary
 	s.Incident = &i
 	return s
 }
@@ -142,7 +143,7 @@ func (s *Story) know(h *watch.Hoster) {
 	if h == nil {
 		return
 	}
-	s.Name = h.Title()
+	s.Name = line(h.Title(), 100)
 	s.Tags = h.Tags
 	s.ASNs = first(union(s.ASNs, h.ASNs...), keptWords)
 }
@@ -164,10 +165,11 @@ func (s *Story) succeed(old *Story) {
 func (s *Story) slim() {
 	if s.Incident != nil {
 		i := *s.Incident
-		i.Prefixes, i.Events = first(i.Prefixes, 5), last(i.Events, 5)
+		i.Prefixes, i.Events, i.Summary = first(i.Prefixes, 5), last(i.Events, 5), line(i.Summary, maxLine)
+		i.Lost, i.Gained, i.Remaining, i.Origins = first(i.Lost, keptWords), first(i.Gained, keptWords), first(i.Remaining, keptWords), first(i.Origins, keptWords)
 		s.Incident = &i
 	}
-	s.Prefixes = first(s.Prefixes, 5)
+	s.Prefixes, s.Upstreams, s.Summary = first(s.Prefixes, 5), first(s.Upstreams, keptWords), line(s.Summary, maxLine)
 }
 
 // opened is when what the story is about began.

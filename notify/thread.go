@@ -126,10 +126,14 @@ func (t *Thread) take(s Story, now time.Time) bool {
 		t.Stories, t.Joined = append(t.Stories, s), now
 		t.forgetOver()
 	}
-	if len(t.Stories) > 1 {
-		for i := range t.Stories {
-			t.Stories[i].slim()
-		}
+	switch n := len(t.Stories); {
+	case n == 2:
+		t.Stories[0].slim()
+		t.Stories[1].slim()
+	case n > 2 && i >= 0:
+		t.Stories[i].slim()
+	case n > 2:
+		t.Stories[n-1].slim()
 	}
 	over := !slices.ContainsFunc(t.Stories, func(x Story) bool { return !x.Over })
 	switch {
