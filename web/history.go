@@ -198,18 +198,24 @@ func busy[T any](ctx context.Context, s *Server, work func() (*T, error)) (*T, e
 	return work()
 }
 
-// askable is a kind of thing that has a timeline.
-type askable[T any] interface {
-	*T
-	about
-}
-
 // asked is a question about something, in a period.
 type asked[T any] interface {
 	*T
 	about
+	questioner
+}
+
+type questioner interface {
 	asking() (timeline.Asking, error)
 }
+
+type drawer interface{ drawing() *Drawing }
+
+var (
+	_ questioner = (*Moment)(nil)
+	_ questioner = (*Spanned)(nil)
+	_ drawer     = (*Drawing)(nil)
+)
 
 // addTimeline adds the timeline of one kind of thing.
 func addTimeline[T any, P asked[T]](s *Server, path, id, what string) {
@@ -267,7 +273,7 @@ func story[T any, P asked[T]](ctx context.Context, s *Server, in P) (*body[timel
 // drawn is a question that is answered with a picture.
 type drawn[T any] interface {
 	asked[T]
-	drawing() *Drawing
+	drawer
 }
 
 // addPictures adds the same timeline, drawn.
