@@ -112,7 +112,7 @@ func (m *monitor) applyLists(ctx context.Context, why string) {
 		m.moves.rewatch(watched)
 	}
 	if x := m.memory.Load(); x != nil {
-		x.roll.replace(watched.Hosters)
+		x.rewatch(watched.Hosters)
 	}
 	if m.collect.Load() != nil {
 		m.collect.Load().roll.replace(watched.Hosters)

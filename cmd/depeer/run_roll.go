@@ -31,8 +31,9 @@ func newRoll(hosters []watch.Hoster) *roll {
 	return r
 }
 
-// replace puts other hosters in force. What was seen of those that stay is kept.
-func (r *roll) replace(hosters []watch.Hoster) {
+// replace puts other hosters in force. What was seen of those that stay is kept; the
+// prefixes that are nobody's any more are given.
+func (r *roll) replace(hosters []watch.Hoster) (dropped []netip.Prefix) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.byASN, r.byPrefix, r.bits = map[uint32][]string{}, map[netip.Prefix][]string{}, [2][]int{}
@@ -55,10 +56,12 @@ func (r *roll) replace(hosters []watch.Hoster) {
 		kept := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !stays[id] })
 		if len(kept) == 0 {
 			delete(r.seen, q)
+			dropped = append(dropped, q)
 		} else {
 			r.seen[q] = kept
 		}
 	}
+	return dropped
 }
 
 // learn adds what the judgement remembers from before a restart.

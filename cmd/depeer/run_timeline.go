@@ -322,6 +322,16 @@ func (m *memory) routes(x bus.Message, cursor string) error {
 	return m.wait()
 }
 
+// rewatch puts another watchlist in force. Nobody tells any more of what left it: that a
+// peer's next table lacks it would be no news.
+func (m *memory) rewatch(hosters []watch.Hoster) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, q := range m.roll.replace(hosters) {
+		m.recorder.Forget(q)
+	}
+}
+
 var _ watch.Listener = (*memory)(nil)
 
 // Observe is called by the intake, within routes.

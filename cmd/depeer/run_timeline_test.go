@@ -284,3 +284,17 @@ func TestEveryStreamIsRemembered(t *testing.T) {
 		t.Errorf("remembered\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// What left the watchlist is forgotten, and a prefix that has another hoster stays.
+func TestRollGivesWhatIsNobodysAnyMore(t *testing.T) {
+	a, b := watch.Hoster{ID: "a", ASNs: []uint32{64500}}, watch.Hoster{ID: "b", ASNs: []uint32{64501}}
+	r := newRoll([]watch.Hoster{a, b})
+	say := func(q netip.Prefix, path ...uint32) {
+		r.of(&bgp.Update{Kind: bgp.Announce, Prefix: q, Path: bgp.PathOf(path...)})
+	}
+	say(mccolo1, 64601, 64500)
+	say(mccolo2, 64601, 64501, 64500)
+	if got := r.replace([]watch.Hoster{b}); !slices.Equal(got, []netip.Prefix{mccolo1}) {
+		t.Errorf("dropped %v, want %v", got, mccolo1)
+	}
+}
