@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -45,7 +46,8 @@ still be asked for (timeline --believed).
 
 It may be ended, or killed, at any moment. The same call goes on where the store
 stopped: it reads from the beginning what it had read, and stores what it had not. A
-call that was finished stores nothing.`,
+call that was finished stores nothing. Where files were added, or are whole that were
+cut, it is another call, and all of it is stored again; answers do not change by that.`,
 		Example: `  depeer backfill -c depeer.yaml --archive routeviews --collectors route-views2 --from 2008-11-01 --to 2008-12-01
   depeer backfill -c depeer.yaml --seed rib.20081110.2200.bz2 updates.200811*.bz2`,
 		DisableFlagsInUseLine: true,
@@ -115,8 +117,9 @@ func backfill(cmd *cobra.Command, args []string, f *backfillFlags) (err error) {
 	}
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	ctx := cmd.Context()
+	args = once(args)
 	p := &plan{Parts: []part{{Inputs: args, Seeds: f.seed}}, From: from, To: to}
-	p.name = nameOf(cfg, absolute(args), absolute(f.seed), from, to)
+	p.name = nameOf(cfg, fingerprints(args), fingerprints(f.seed), from, to)
 	if f.archive != "" {
 		if p, err = f.fromArchive(ctx, cfg, from, to); err != nil {
 			return err
@@ -157,7 +160,7 @@ func (f *backfillFlags) fromArchive(ctx context.Context, cfg *Config, from, to t
 	if err != nil {
 		return nil, usageError{err}
 	}
-	p := &plan{From: from, To: to, fetch: fetcher, name: nameOf(cfg, f.archive, f.mirror, f.collectors, from, to)}
+	p := &plan{From: from, To: to, fetch: fetcher}
 	days, seeds := map[string][]string{}, []string(nil)
 	for _, c := range f.collectors {
 		table, list, err := r.Files(ctx, c, from, to)
@@ -179,6 +182,7 @@ func (f *backfillFlags) fromArchive(ctx context.Context, cfg *Config, from, to t
 	for _, day := range slices.Sorted(maps.Keys(days)) {
 		p.Parts = append(p.Parts, part{Inputs: days[day]})
 	}
+	p.name = nameOf(cfg, f.archive, f.mirror, f.collectors, from, to, seeds, days) // an archive gets what it lacked
 	if len(p.Parts) == 0 {
 		return nil, errors.Join(fmt.Errorf("the archive has nothing of %s in that time", strings.Join(f.collectors, ", ")), p.holes)
 	}
@@ -195,12 +199,45 @@ func nameOf(cfg *Config, what ...any) string {
 	return "backfill " + hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// absolute makes names the same from wherever they are called.
-func absolute(names []string) []string {
+// once lists the files that are named, each of them once: what is named twice was not said
+// twice.
+func once(args []string) []string {
+	names, err := mrt.Expand(args)
+	if err != nil {
+		return args // reading them tells what is wrong
+	}
+	seen := make(map[string]bool, len(names))
+	return slices.DeleteFunc(names, func(name string) bool {
+		if real, err := filepath.EvalSymlinks(name); err == nil {
+			if real, err = filepath.Abs(real); err == nil {
+				name = real
+			}
+		}
+		had := seen[name]
+		seen[name] = true
+		return had
+	})
+}
+
+// fingerprints name recordings so that others get another name: a folder that has grown, a
+// file that was cut and is whole now. What comes through a pipe is never the same.
+func fingerprints(args []string) []string {
+	names, err := mrt.Expand(args)
+	if err != nil {
+		names = args // reading them tells what is wrong
+	}
 	out := slices.Clone(names)
-	for i, s := range out {
-		if abs, err := filepath.Abs(s); err == nil && !strings.Contains(s, "://") && s != "-" {
-			out[i] = abs
+	for i, s := range names {
+		switch {
+		case s == "-":
+			out[i] = fmt.Sprint("- ", time.Now().UnixNano())
+		case !strings.Contains(s, "://"):
+			if abs, err := filepath.Abs(s); err == nil {
+				out[i] = abs
+			}
+			if st, err := os.Stat(s); err == nil {
+				out[i] += fmt.Sprint(" ", st.Size())
+			}
 		}
 	}
 	return out

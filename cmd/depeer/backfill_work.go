@@ -44,7 +44,8 @@ type backfiller struct {
 	sum    sum
 	mark   []byte // the sum at the store's position
 	batch  timeline.Batch
-	ended  bool // all was stored
+	ended  bool // all was stored,
+	before bool // by an earlier call
 	done   backfilled
 }
 
@@ -83,7 +84,7 @@ func (b *backfiller) run(ctx context.Context, p *progress) error {
 		return err
 	}
 	if b.stored = cursors[b.plan.name]; b.stored == backfillEnd {
-		b.ended = true
+		b.ended, b.before = true, true
 		return nil
 	}
 	if b.mark, err = b.store.Kept(ctx, b.plan.name); err != nil {
@@ -98,7 +99,8 @@ func (b *backfiller) run(ctx context.Context, p *progress) error {
 		}
 		faults = append(faults, fault)
 	}
-	return errors.Join(append(faults, b.finish(ctx))...)
+	fault := errors.Join(faults...)
+	return errors.Join(fault, b.finish(ctx, fault == nil))
 }
 
 // part reads one part. fault is what could not be read of it; an error ends the errand.
@@ -282,8 +284,9 @@ func (b *backfiller) write(ctx context.Context, position uint64) error {
 	return nil
 }
 
-// finish lets the hold times end that run at the end of the recordings, as replay does.
-func (b *backfiller) finish(ctx context.Context) error {
+// finish lets the hold times end that run at the end of the recordings, as replay does. An
+// errand is over where all of them could be read: what could not may be mended.
+func (b *backfiller) finish(ctx context.Context, whole bool) error {
 	if !b.last.IsZero() {
 		end := b.last.Add(b.policy.Hold + time.Second)
 		if err := b.events(b.detector.Advance(end)); err != nil {
@@ -294,10 +297,14 @@ func (b *backfiller) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.write(ctx, backfillEnd); err != nil {
+	position := b.n
+	if whole {
+		position = backfillEnd
+	}
+	if err := b.write(ctx, position); err != nil {
 		return err
 	}
-	b.ended = true
+	b.ended = whole
 	return nil
 }
 
@@ -308,14 +315,14 @@ func (b *backfiller) report(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(d)
 	}
-	if b.ended && b.n == 0 {
+	if b.before {
 		_, err := fmt.Fprintln(w, "All of this is in the memory already: an earlier call stored it.")
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%s, %s to %s: stored %s changes of watched routes, %s, %s of incidents and %s of gaps\n", plural(d.Files, "file"),
 		cmp.Or(timeText(d.First), "-"), cmp.Or(timeText(d.Last), "-"), thousands(uint64(d.Changes)), plural(d.Events, "event"), plural(d.Incidents, "revision"), strconv.Itoa(d.Gaps))
 	if !b.ended {
-		fmt.Fprintln(w, "Not all of it could be read: the same call goes on where this one stopped.")
+		fmt.Fprintln(w, "Not all of it could be read and stored: the same call goes on where this one stopped.")
 	}
 	return err
 }
