@@ -312,13 +312,6 @@ func (m *migrator) rewatch(list watch.Watchlist) {
 	m.judge.Rewatch(list)
 }
 
-// ask lets f look at what is known.
-func (m *migrator) ask(f func(*cnc.Judge)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f(m.judge)
-}
-
 // startMigrations starts the judgement of migrations.
 func (m *monitor) startMigrations(ctx context.Context, s *stopper) error {
 	list, _ := m.lists.watchlist()

@@ -86,7 +86,7 @@ func decodeSighting(text []byte) (cnc.Sighting, error) {
 		return x, fmt.Errorf("no sighting: something follows it")
 	}
 	if x.Type != "" && x.Type != "sighting" {
-		return x, fmt.Errorf("a %s is no sighting", x.Type)
+		return x, fmt.Errorf("%q is no sighting", x.Type)
 	}
 	return completed(x)
 }

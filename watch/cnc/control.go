@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -134,11 +135,7 @@ func invented(cfg Config, hosters []watch.Hoster, from, to time.Time, seed uint6
 // ControlHosters picks networks to invent cuts for: those of sightings, no large cloud and no front, with at
 // least so many hosts, n of them drawn with the seed.
 func ControlHosters(cfg Config, list []Sighting, least, n int, seed uint64) []watch.Hoster {
-	type seen struct {
-		hosts map[string]bool
-		name  string
-	}
-	all := map[uint32]*seen{}
+	all := map[uint32]map[netip.Addr]bool{}
 	for i := range list {
 		s := &list[i]
 		asn := s.ASN
@@ -149,15 +146,15 @@ func ControlHosters(cfg Config, list []Sighting, least, n int, seed uint64) []wa
 			continue
 		}
 		if all[asn] == nil {
-			all[asn] = &seen{hosts: map[string]bool{}}
+			all[asn] = map[netip.Addr]bool{}
 		}
-		if x := all[asn]; len(x.hosts) < least {
-			x.hosts[s.Addr.String()] = true
+		if x := all[asn]; len(x) < least {
+			x[s.Addr] = true
 		}
 	}
 	var asns []uint32
 	for a, x := range all {
-		if len(x.hosts) >= least {
+		if len(x) >= least {
 			asns = append(asns, a)
 		}
 	}

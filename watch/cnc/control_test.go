@@ -36,7 +36,7 @@ func BenchmarkControls(b *testing.B) {
 
 // TestControls: cuts that never happened give less than one false alarm in a hoster-year.
 func TestControls(t *testing.T) {
-	list := controlSightings(t, time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC))
+	list := controlSightings(t, time.Date(2024, 8, 10, 0, 0, 0, 0, time.UTC))
 	cfg := cnc.DefaultConfig()
 	c := cnc.Control(cfg, cnc.ControlHosters(cfg, list, 10, 8, 5), list, 5)
 	t.Log(c.String())
