@@ -273,22 +273,20 @@ func (s *rtrSession) end(p pdu, next map[VRP]struct{}) error {
 
 // wait returns when it is time to ask again: the cache said so, or the refresh interval is over.
 func (s *rtrSession) wait() error {
-	for {
-		p, err := s.next(s.c.timers.refresh)
-		var timeout net.Error
-		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
-			return nil
-		case errors.Is(err, io.EOF):
-			return errors.New("the cache closed the connection")
-		case err != nil:
-			return err
-		case p.kind == pduSerialNotify:
-			return nil
-		}
-		// Anything else is out of place between two answers.
-		fault := &rtrError{errCorrupt, fmt.Sprintf("a PDU of type %d between two answers", p.kind)}
-		s.report(fault)
-		return fault
+	p, err := s.next(s.c.timers.refresh)
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil
+	case errors.Is(err, io.EOF):
+		return errors.New("the cache closed the connection")
+	case err != nil:
+		return err
+	case p.kind == pduSerialNotify:
+		return nil
 	}
+	// Anything else is out of place between two answers.
+	fault := &rtrError{errCorrupt, fmt.Sprintf("a PDU of type %d between two answers", p.kind)}
+	s.report(fault)
+	return fault
 }

@@ -50,7 +50,6 @@ type table struct {
 	csv    *csv.Reader
 	header []string // lower case; nil where there is none
 	first  []string // a first row that is no header
-	wide   int
 }
 
 // openTable skips comments, finds the header (which a comment may be) and the comma.
