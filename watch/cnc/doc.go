@@ -23,6 +23,13 @@
 // records behind it, held against what the family does anyway (its base rate in that network, its
 // course on all other networks: a family that falls everywhere at once fell at the tracker).
 //
+// Four things are said. KindMoved and KindWatch are degrees of a move, above the threshold and
+// below it; KindGone is a family that is seen no more at a hoster whose routes did not change, with what grew
+// elsewhere and how usual that is; KindNoGap is one that went on because it was elsewhere too. Cut, here, is a
+// chain of losses: lags count from its first. What cannot be evidence is left out: hosts that serve many
+// families or many ordinary names, fast flux, fronts, the first day of a source's whole list, and
+// addresses whose label changed with their prefix.
+//
 // The judgement (Judge) is pure: it reads no clock, starts no goroutine and does no I/O.
 // The same sightings and events give the same migrations with the same ids, in whatever
 // order sightings of one moment come.
