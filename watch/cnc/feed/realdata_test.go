@@ -185,6 +185,9 @@ func TestThreatFoxRecorded(t *testing.T) {
 }
 
 func TestC2TrackerRecorded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine over many files: the race detector has nothing to find, and takes long")
+	}
 	file := recorded(t, "c2-tracker", "weekly_to_2025-05.tsv.gz")
 	f, err := os.Open(file)
 	if err != nil {
@@ -266,6 +269,9 @@ var (
 )
 
 func TestNotesRecorded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine over many files: the race detector has nothing to find, and takes long")
+	}
 	for folder, least := range map[string]int{"pr0xylife-qakbot": 5000, "pr0xylife-emotet": 250} {
 		files, _ := filepath.Glob(filepath.Join(recorded(t, folder), "*"))
 		distinct, found := map[string]bool{}, map[string]bool{}
@@ -308,6 +314,9 @@ func TestNotesRecorded(t *testing.T) {
 }
 
 func TestExecuteMalwareRecorded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine over many files: the race detector has nothing to find, and takes long")
+	}
 	files, _ := filepath.Glob(filepath.Join(recorded(t, "executemalware"), "*"))
 	if len(files) < 380 {
 		t.Fatal(len(files))
