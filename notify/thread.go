@@ -166,11 +166,6 @@ func (t *Thread) forgetOver() {
 	}
 }
 
-// has reports whether the story is one of the thread.
-func (t *Thread) has(id string) bool {
-	return slices.ContainsFunc(t.Stories, func(s Story) bool { return s.ID == id })
-}
-
 // mark names the revisions of which the thread knows. A message of one incident has its revision.
 func (t *Thread) mark() string {
 	var b strings.Builder

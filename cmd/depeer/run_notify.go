@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,19 +162,6 @@ func (h *herald) Notifier() *notify.Notifier {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.notifier
-}
-
-// handlers are the receivers that take requests of their services, such as Slack's, by name.
-func (h *herald) handlers() map[string]http.Handler {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	out := map[string]http.Handler{}
-	for name, r := range h.made {
-		if x, ok := r.(http.Handler); ok {
-			out[name] = x
-		}
-	}
-	return out
 }
 
 // newWebDesk is what people do about incidents, for the pages; nil where nobody is told anything.

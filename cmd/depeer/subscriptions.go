@@ -29,7 +29,7 @@ func subscriptionsCommand() *cobra.Command {
 		Long: `subscriptions lists, makes, takes away and tries subscriptions. Those of the configuration
 (section notify) are changed there; those made here are kept in NATS, and hold in every
 process at once.`,
-	}, subscriptionsListCommand(), subscriptionsAddCommand(), subscriptionsRemoveCommand(), subscriptionsTestCommand(), deadCommand(), resendCommand())
+	}, subscriptionsListCommand(), subscriptionsAddCommand(), subscriptionsRemoveCommand(), subscriptionsTestCommand(), deliveriesCommand(), deadCommand(), resendCommand())
 }
 
 // people is the desk of a depeer, reached as well as it can be: over its NATS, or over
@@ -346,6 +346,32 @@ func subscriptionsRemoveCommand() *cobra.Command {
 // errNotHere is what commands answer that need the NATS of a running depeer.
 func (p *people) errNotHere() error {
 	return fmt.Errorf("the depeer that runs keeps its NATS to itself: set bus.embedded.listen (127.0.0.1:4222), or bus.urls; or stop it first")
+}
+
+// deliveriesCommand answers: was I told, when, and why not?
+func deliveriesCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "deliveries [INCIDENT...]",
+		Short: "Say who was told of an incident, when, and why not",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withPeople(cmd, func(p *people) error {
+				if p.http != nil {
+					return p.errNotHere()
+				}
+				all, err := deliveriesOf(cmd.Context(), p.bus, args...)
+				if err != nil || asJSON {
+					return errors.Join(err, encodeLines(cmd.OutOrStdout(), all))
+				}
+				for i := range all {
+					fmt.Fprintln(cmd.OutOrStdout(), all[i].String())
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return c
 }
 
 func deadCommand() *cobra.Command {
