@@ -66,6 +66,7 @@ that runs with the same configuration as it comes, until it is ended.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return listFacts(cmd, &f, timeline.Incident) },
 	}
 	f.register(c)
+	c.AddCommand(ackCommand(), commentCommand())
 	return c
 }
 
