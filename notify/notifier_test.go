@@ -225,13 +225,14 @@ func newOffice(t *testing.T, receivers ...string) *office {
 // start runs a notifier; what it gives stops it, and waits for that.
 func (o *office) start() (stop func()) {
 	o.t.Helper()
-	var err error
-	if o.n, err = New(o.cfg, o.deps); err != nil {
+	n, err := New(o.cfg, o.deps)
+	if err != nil {
 		o.t.Fatal(err)
 	}
+	o.n = n
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- o.n.Run(ctx) }()
+	go func() { ended <- n.Run(ctx) }()
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
