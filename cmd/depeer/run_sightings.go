@@ -20,6 +20,7 @@ import (
 	"depeer/watch/cnc/feed"
 	"depeer/watch/cnc/origins"
 	"depeer/watch/cnc/resolve"
+	"depeer/watch/timeline"
 )
 
 // sightings takes in what is seen of C&C servers: from feeds, sensors and the resolver. Each accepted one is published once.
@@ -28,6 +29,7 @@ type sightings struct {
 	log      *slog.Logger
 	families *cnc.Families
 	tables   *origins.Tables
+	watched  cnc.Where // what is watched: the timeline knows it to the second; nil: nothing is
 	fetch    *fetch.Fetcher
 	feeds    []*feed.Feed
 	book     *resolve.Book
@@ -89,8 +91,17 @@ func newSightings(cfg *Config, b *bus.Bus, log *slog.Logger) (*sightings, error)
 
 func (x *sightings) origin(a netip.Addr) uint32 { return x.tables.Origin(a) }
 
-// Place is cnc.Where.
+// Place is cnc.Where: what peers said at that moment where the space is watched, and the
+// table of the nearest day before it for the rest of the Internet.
 func (x *sightings) Place(addr netip.Addr, at time.Time) (cnc.Place, bool) {
+	if x.watched != nil {
+		if p, ok := x.watched.Place(addr, at); ok {
+			if p.Name == "" && len(p.Origins) > 0 {
+				p.Name = x.tables.Name(p.Origins[0])
+			}
+			return p, true
+		}
+	}
 	return x.tables.Place(addr, at)
 }
 
@@ -117,6 +128,12 @@ func (m *monitor) startSightings(ctx context.Context, s *stopper) error {
 	if x.rtr != nil {
 		m.start(s, "rtr", x.rtr.Run)
 	}
+	x.watched = &watchedSpace{log: m.log, hosters: m.lists.hosters, reader: func() timeline.Reader {
+		if y := m.memory.Load(); y != nil {
+			return y.store
+		}
+		return nil
+	}}
 	m.seen = x
 	// Their jobs come after the first interval: what is new since the last process is fetched now.
 	m.start(s, "feeds", func(ctx context.Context) error {
