@@ -71,14 +71,18 @@ func migrationRecord(m bus.Message) (timeline.Record, error) {
 		Incident: x.Incident, Severity: x.Severity, ASN: x.To.ASN, Body: slices.Clone(m.Body)}, nil
 }
 
-// sightingRecord keeps a sighting as it was published.
+// errOther is what a message gives that is not to be remembered, and is no fault.
+var errOther = errors.New("not to be remembered")
+
+// sightingRecord keeps a sighting as it was accepted. A sensor's own word is not: what was
+// accepted of it follows, under its id.
 func sightingRecord(m bus.Message) (timeline.Record, error) {
 	var x cnc.Sighting
 	if err := json.Unmarshal(m.Body, &x); err != nil {
 		return timeline.Record{}, err
 	}
-	if x.ID == "" || x.Family == "" || x.At.IsZero() {
-		return timeline.Record{}, errors.New("a sighting without id, family or time: a sensor's, which was not accepted")
+	if x.ID == "" || x.ID != m.ID {
+		return timeline.Record{}, errOther
 	}
 	r := timeline.Record{Kind: timeline.Sighting, ID: x.ID, At: x.At.UTC().Truncate(time.Microsecond), Word: x.Family, ASN: x.ASN, Body: slices.Clone(m.Body)}
 	if x.Addr.IsValid() {

@@ -278,10 +278,12 @@ func (m *memory) remember(x bus.Message, cursor string, record func(bus.Message)
 	r, err := record(x)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil {
+	switch {
+	case errors.Is(err, errOther):
+	case err != nil:
 		m.counts.Bad++
 		m.log.Warn("a message cannot be remembered", "subject", x.Subject, "sequence", x.Sequence, "err", err)
-	} else {
+	default:
 		m.batch.Records = append(m.batch.Records, r)
 		m.weight += len(r.Body) + 200
 	}
