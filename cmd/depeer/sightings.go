@@ -50,7 +50,8 @@ func sightingsImportCommand() *cobra.Command {
 		Short:                 "Check files of sightings, and hand them to a running depeer or print them",
 		Long: `Read files of trackers, sharing platforms and researchers, plain or gzip, and bring what
 they say into one form. Each file is checked whole before any of it is used: one that is
-empty, cut off or no list is refused, and the exit code is 1.
+empty, cut off or no list is refused, and the exit code is 1; so it is where not one entry
+of a file is accepted.
 
 With --config, what is accepted goes to the depeer that runs with that configuration, or,
 where none runs, into its streams. With --json it is printed instead, one sighting a line,
@@ -138,11 +139,27 @@ func (f *importFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		read++
 		all.Add(stats)
+		if err := nothingTaken(&stats); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
 	}
 	told, err := done()
 	errs = append(errs, err)
 	writeImportSummary(summary, read, len(files), &all, told)
 	return errors.Join(errs...)
+}
+
+// nothingTaken is the fault of a file of which nothing could be used: whoever imports it every
+// night must hear of that.
+func nothingTaken(s *feed.Stats) error {
+	if s.Accepted > 0 || s.Entries == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("nothing in it was accepted: %s", s.Reasons())
+	if s.Refused[cnc.NoTime] > 0 {
+		text += "; --at says when they were seen"
+	}
+	return errors.New(text)
 }
 
 // file reads a file twice: to see whether it is whole, and to use it.
@@ -155,7 +172,11 @@ func (f *importFlags) file(name string, o feed.Options, emit func(cnc.Sighting) 
 			return feed.Stats{}, err
 		}
 		format = feed.Guess(r, name)
+		st, err := r.Stat()
 		r.Close()
+		if err == nil && st.Size() == 0 {
+			return feed.Stats{}, errors.New("the file is empty")
+		}
 		if format == "" {
 			return feed.Stats{}, errors.New("it is in no format that is known by its content: give --format")
 		}
