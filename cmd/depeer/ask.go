@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"depeer/watch/timeline"
+	"depeer/web"
 	"depeer/web/access"
 	"depeer/web/client"
 )
@@ -122,4 +124,84 @@ func asking(ctx context.Context, cmd *cobra.Command, f func(context.Context, *cl
 		return where, fmt.Errorf("nobody answers at %s (web.listen): is `depeer run` running with this configuration?", where)
 	}
 	return where, err
+}
+
+// historian answers questions about the past: the memory of this machine, or a server.
+type historian interface {
+	Timeline(ctx context.Context, q timeline.Asking) (*timeline.Timeline, error)
+	RoutesAt(ctx context.Context, q timeline.Asking) (*timeline.Routes, error)
+	pairHistorian
+}
+
+// pairHistorian compares, and gives what BGPlay draws.
+type pairHistorian interface {
+	Difference(ctx context.Context, q timeline.Asking) (*timeline.Difference, error)
+	BGPlay(ctx context.Context, q timeline.Asking) (*timeline.BGPlay, error)
+}
+
+var (
+	_ historian = (*timeline.Asker)(nil)
+	_ historian = (*client.Client)(nil)
+)
+
+// configOrServer is the configuration of a command that may ask a server instead: then there
+// need be none, and nothing is known of hosters but what the server says.
+func configOrServer(cmd *cobra.Command) (*Config, error) {
+	if serverGiven(cmd) && configFile(cmd) == "" {
+		return DefaultConfig(), nil
+	}
+	return loadConfig(cmd)
+}
+
+// serverRecords gives the events and incidents of a server.
+type serverRecords struct {
+	timeline.Reader // of what a list needs, Records alone is there
+	c               *client.Client
+}
+
+// Records asks for one page, or where no limit is given for all of them.
+func (s serverRecords) Records(ctx context.Context, q timeline.RecordQuery) (out []timeline.Record, next string, err error) {
+	if q.Limit > 0 {
+		return s.page(ctx, q)
+	}
+	for q.Limit = 1000; ; q.After = next {
+		var list []timeline.Record
+		if list, next, err = s.page(ctx, q); err != nil || next == "" {
+			return append(out, list...), "", err
+		}
+		out = append(out, list...)
+	}
+}
+
+func (s serverRecords) page(ctx context.Context, q timeline.RecordQuery) ([]timeline.Record, string, error) {
+	f := client.Filter{From: q.From, To: q.To, Believed: q.Believed, Hosters: q.Hosters, Words: q.Words, Upstream: q.Upstream, ASN: q.ASN, Incident: q.Incident, Oldest: !q.Newest, Limit: min(q.Limit, 1000), Cursor: q.After}
+	if q.Prefix.IsValid() {
+		f.Prefix = q.Prefix.String()
+	}
+	if len(q.Kinds) != 1 || len(q.IDs) > 0 {
+		return nil, "", fmt.Errorf("a server cannot be asked for %v %v", q.Kinds, q.IDs)
+	}
+	switch q.Kinds[0] {
+	case timeline.Event:
+		list, err := s.c.Events(ctx, f)
+		return recordsOf(list, err, timeline.OfEvent)
+	case timeline.Incident:
+		list, err := s.c.Incidents(ctx, f)
+		return recordsOf(list, err, timeline.OfIncident)
+	}
+	return nil, "", fmt.Errorf("a server cannot be asked for %v", q.Kinds)
+}
+
+func recordsOf[T any](list *web.List[T], err error, of func(*T) (timeline.Record, error)) (out []timeline.Record, next string, _ error) {
+	if err != nil {
+		return nil, "", err
+	}
+	for i := range list.Items {
+		r, err := of(&list.Items[i])
+		if err != nil {
+			return nil, "", err
+		}
+		out = append(out, r)
+	}
+	return out, list.Next, nil
 }

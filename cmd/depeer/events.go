@@ -16,6 +16,7 @@ import (
 	"depeer/bus"
 	"depeer/watch"
 	"depeer/watch/timeline"
+	"depeer/web/client"
 )
 
 // factFlags are the conditions of events and incidents as they were written: those of a
@@ -88,6 +89,7 @@ func (f *factFlags) register(c *cobra.Command) {
 	for _, other := range []string{"from", "to", "believed", "limit"} {
 		c.MarkFlagsMutuallyExclusive("follow", other)
 	}
+	asksServer(c)
 }
 
 var (
@@ -232,7 +234,7 @@ func (c *condition) incident(i *watch.Incident) bool {
 }
 
 func listFacts(cmd *cobra.Command, f *factFlags, what timeline.RecordKind) (err error) {
-	cfg, err := loadConfig(cmd)
+	cfg, err := configOrServer(cmd)
 	if err != nil {
 		return err
 	}
@@ -243,15 +245,27 @@ func listFacts(cmd *cobra.Command, f *factFlags, what timeline.RecordKind) (err 
 	p := &factPrinter{out: &checked{w: cmd.OutOrStdout()}, json: f.json, ink: inkFor(cmd.OutOrStdout()), width: width(cmd.OutOrStdout())}
 	p.story = newStoryteller(p.out, cfg.Hosters, true)
 	ctx := cmd.Context()
+	if f.follow && serverGiven(cmd) {
+		return usagef("--follow reads the bus of this machine; a server tells on GET /api/v1/stream")
+	}
 	if f.follow {
 		return followFacts(ctx, cfg, c, what, p)
 	}
-	store, err := openTimelineReader(ctx, cfg)
-	if err != nil {
-		return err
+	var n int
+	var more bool
+	if serverGiven(cmd) {
+		_, err = asking(ctx, cmd, func(ctx context.Context, server *client.Client) (err error) {
+			n, more, err = c.list(ctx, serverRecords{c: server}, what, f.limit, p)
+			return err
+		})
+	} else {
+		store, fault := openTimelineReader(ctx, cfg)
+		if fault != nil {
+			return fault
+		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+		n, more, err = c.list(ctx, store, what, f.limit, p)
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	n, more, err := c.list(ctx, store, what, f.limit, p)
 	if err == nil && n == 0 && !f.json {
 		fmt.Fprintf(p.out, "no %ss in the memory that match\n", what)
 	}

@@ -40,6 +40,9 @@ configuration is asked about this moment, and with --at the memory about that on
 				if len(seed) > 0 {
 					return usagef("--seed needs recordings")
 				}
+				if at != "" && serverGiven(cmd) {
+					return usagef("--server tells of this moment: --at asks the memory of this machine")
+				}
 				if at != "" {
 					moment, err := instant("at", at)
 					if err != nil {
@@ -94,12 +97,12 @@ configuration is asked about this moment, and with --at the memory about that on
 	l.StringVar(&at, "at", "", "the `TIME` asked about, UTC; the end of the recordings where it is not given")
 	l.StringSliceVar(&seed, "seed", nil, "`RIB` to start from, read before everything else")
 	l.BoolVar(&asJSON, "json", false, "one JSON object a prefix")
-	return c
+	return asksServer(c)
 }
 
 // explainLive asks the depeer that runs.
 func explainLive(cmd *cobra.Command, word string, asJSON bool) error {
-	cfg, err := loadConfig(cmd)
+	cfg, err := configOrServer(cmd)
 	if err != nil {
 		return err
 	}

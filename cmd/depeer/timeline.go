@@ -15,8 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"depeer/bgp"
+	"depeer/watch"
 	"depeer/watch/timeline"
 	"depeer/watch/timeline/picture"
+	"depeer/web/client"
 )
 
 type timelineFlags struct {
@@ -66,7 +68,7 @@ the configuration (section timeline): depeer run fills it, and so does depeer ba
 	c.MarkFlagsMutuallyExclusive("diff", "bgplay")
 	c.MarkFlagsMutuallyExclusive("diff", "svg")
 	c.MarkFlagsMutuallyExclusive("diff", "png")
-	return c
+	return asksServer(c)
 }
 
 // asking reads the words of the call.
@@ -128,11 +130,16 @@ func subject(word string, cfg *Config) (q timeline.Asking, err error) {
 }
 
 func showTimeline(cmd *cobra.Command, word string, f *timelineFlags) (err error) {
-	cfg, err := loadConfig(cmd)
+	cfg, err := configOrServer(cmd)
 	if err != nil {
 		return err
 	}
 	q, err := f.asking(word, cfg)
+	if err != nil && serverGiven(cmd) && hosterWord(word) { // whom the server watches, it knows
+		x := *cfg
+		x.Hosters = []watch.Hoster{{ID: word}}
+		q, err = f.asking(word, &x)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,6 +147,9 @@ func showTimeline(cmd *cobra.Command, word string, f *timelineFlags) (err error)
 		return usagef("--diff compares two moments: give --from and --to")
 	}
 	ctx := cmd.Context()
+	if serverGiven(cmd) {
+		return f.askServer(cmd, q, cfg, word)
+	}
 	a, done, err := openAsker(ctx, cfg)
 	if err != nil {
 		return err
@@ -152,6 +162,21 @@ func showTimeline(cmd *cobra.Command, word string, f *timelineFlags) (err error)
 	}
 	t := &teller{out: &checked{w: cmd.OutOrStdout()}, ink: inkFor(cmd.OutOrStdout()), width: width(cmd.OutOrStdout()), config: configFile(cmd), word: word, cfg: cfg}
 	err = nothingKnown(f.tell(ctx, a, q, t), cmd)
+	return errors.Join(err, t.out.fault())
+}
+
+// askServer tells what a server knows.
+func (f *timelineFlags) askServer(cmd *cobra.Command, q timeline.Asking, cfg *Config, word string) error {
+	if f.at == "" && !f.diff {
+		if q.To.IsZero() {
+			q.To = time.Now().UTC().Truncate(time.Second)
+		}
+		if q.From.IsZero() {
+			q.From = q.To.Add(-shownDays)
+		}
+	}
+	t := &teller{out: &checked{w: cmd.OutOrStdout()}, ink: inkFor(cmd.OutOrStdout()), width: width(cmd.OutOrStdout()), config: configFile(cmd), word: word, cfg: cfg}
+	_, err := asking(cmd.Context(), cmd, func(ctx context.Context, c *client.Client) error { return f.tell(ctx, c, q, t) })
 	return errors.Join(err, t.out.fault())
 }
 
@@ -201,7 +226,7 @@ func lastDays(ctx context.Context, a *timeline.Asker, q *timeline.Asking) error 
 }
 
 // tell asks, and prints or draws the answer.
-func (f *timelineFlags) tell(ctx context.Context, a *timeline.Asker, q timeline.Asking, t *teller) error {
+func (f *timelineFlags) tell(ctx context.Context, a historian, q timeline.Asking, t *teller) error {
 	switch {
 	case f.at != "":
 		x, err := a.RoutesAt(ctx, q)
