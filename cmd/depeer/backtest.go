@@ -184,7 +184,7 @@ func (c *backtestCase) run(cmd *cobra.Command) (verdict, error) {
 	r := newReplayer(c.cfg)
 	got := &eventSink{}
 	r.sinks = append(r.sinks, got)
-	r.hearSightings(c.cfg, c.seen)
+	r.hearSightings(c.cfg, c.seen, nil, nil)
 	inputs := c.inputs
 	if c.scenario != nil {
 		dir, err := os.MkdirTemp("", "depeer-scenario-")

@@ -92,7 +92,7 @@ func demo(cmd *cobra.Command, speed float64, listen string) error {
 	r := newReplayer(c.cfg)
 	published := &busSink{ctx: ctx, bus: b}
 	r.sinks = append(r.sinks, &pacedSink{ctx: ctx, speed: speed, sink: &storySink{storyteller: newStoryteller(out, c.cfg.Hosters, false)}}, published)
-	moves := r.hearSightings(c.cfg, c.seen)
+	moves := r.hearSightings(c.cfg, c.seen, nil, nil)
 	err = r.run(ctx, []string{recordings}, nil, time.Time{}, time.Time{}, &progress{})
 	if err == nil {
 		err = r.finish()

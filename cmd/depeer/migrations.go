@@ -111,13 +111,17 @@ func (f *migrationFlags) migrations(cmd *cobra.Command) ([]cnc.Migration, *migra
 	if len(cfg.Hosters) == 0 {
 		return nil, nil, usagef("whose migrations? Name hosters with --config, or give their --events")
 	}
-	return judgeMigrations(cfg, seen, events, incidents)
+	where, register, err := offline(cmd.Context(), cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return judgeMigrations(cfg, seen, events, incidents, where, register)
 }
 
 // judgeMigrations plays sightings, events and incidents in order of time.
-func judgeMigrations(cfg *Config, seen []cnc.Sighting, events []watch.Event, incidents []watch.Incident) ([]cnc.Migration, *migrationSink, error) {
+func judgeMigrations(cfg *Config, seen []cnc.Sighting, events []watch.Event, incidents []watch.Incident, where cnc.Where, register cnc.Register) ([]cnc.Migration, *migrationSink, error) {
 	got := &eventSink{}
-	s := &migrationSink{judge: cnc.NewJudge(cfg.Migration, *cfg.Watchlist(), nil), list: seen, sinks: []sink{got}}
+	s := &migrationSink{judge: cnc.NewJudge(cfg.Migration, *cfg.Watchlist(), register), list: seen, where: where, sinks: []sink{got}}
 	for len(events)+len(incidents) > 0 {
 		var err error
 		if len(incidents) == 0 || len(events) > 0 && !events[0].At.After(incidents[0].At) {

@@ -102,7 +102,11 @@ func replay(cmd *cobra.Command, args []string, f *replayFlags) error {
 		if err != nil {
 			return err
 		}
-		r.hearSightings(cfg, list)
+		where, register, err := offline(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		r.hearSightings(cfg, list, where, register)
 	}
 	err = r.run(ctx, args, f.seed, from, to, bar)
 	if done := r.finish(); done != nil {

@@ -119,8 +119,8 @@ func (s *migrationSink) end(r *replayer) error {
 }
 
 // hearSightings puts the judgement of migrations before the sinks.
-func (r *replayer) hearSightings(cfg *Config, list []cnc.Sighting) *migrationSink {
-	m := &migrationSink{judge: cnc.NewJudge(cfg.Migration, *cfg.Watchlist(), nil), list: list, sinks: r.sinks}
+func (r *replayer) hearSightings(cfg *Config, list []cnc.Sighting, where cnc.Where, register cnc.Register) *migrationSink {
+	m := &migrationSink{judge: cnc.NewJudge(cfg.Migration, *cfg.Watchlist(), register), list: list, where: where, sinks: r.sinks}
 	r.sinks = []sink{m}
 	return m
 }

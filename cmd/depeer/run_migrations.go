@@ -19,11 +19,12 @@ import (
 // where families went. What it knows is a function of three streams; it is saved now and then
 // with the place in each of them, so that after a restart only their ends are read again.
 type migrator struct {
-	bus   *bus.Bus
-	log   *slog.Logger
-	list  watch.Watchlist
-	rule  cnc.Config
-	where cnc.Where // joins sightings that come without a place; nil: nothing does
+	bus      *bus.Bus
+	log      *slog.Logger
+	list     watch.Watchlist
+	rule     cnc.Config
+	register cnc.Register // what is known of AS numbers; nil: nothing is
+	where    cnc.Where    // joins sightings that come without a place; nil: nothing does
 
 	mu     sync.Mutex
 	judge  *cnc.Judge          // guarded by mu
@@ -63,7 +64,7 @@ func (m *migrator) load(ctx context.Context) error {
 		return err
 	default:
 		defer r.Close()
-		m.judge, err = cnc.LoadJudge(r, m.rule, m.list, nil)
+		m.judge, err = cnc.LoadJudge(r, m.rule, m.list, m.register)
 		if err != nil {
 			m.log.Warn("what was known of migrations cannot be used: sightings and events are read from their beginning", "err", err)
 			m.judge = nil
@@ -77,7 +78,7 @@ func (m *migrator) load(ctx context.Context) error {
 		m.saved = m.at
 	}
 	if m.judge == nil {
-		m.judge = cnc.NewJudge(m.rule, m.list, nil)
+		m.judge = cnc.NewJudge(m.rule, m.list, m.register)
 	}
 	if m.known, err = m.bus.IDs(ctx, bus.Events, since); err != nil {
 		return err
@@ -319,6 +320,7 @@ func (m *migrator) rewatch(list watch.Watchlist) {
 func (m *monitor) startMigrations(ctx context.Context, s *stopper) error {
 	list, _ := m.lists.watchlist()
 	m.moves = newMigrator(m.bus, m.log, list, m.cfg.Migration, m.seen)
+	m.moves.register = m.seen.register()
 	if err := m.moves.load(ctx); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func replayScenario(t *testing.T, file string) (score, *replayer) {
 	r := newReplayer(c.cfg)
 	got := &eventSink{}
 	r.sinks = append(r.sinks, got)
-	r.hearSightings(c.cfg, c.seen)
+	r.hearSightings(c.cfg, c.seen, nil, nil)
 	if err := r.run(context.Background(), []string{dir}, nil, time.Time{}, time.Time{}, &progress{}); err != nil {
 		t.Fatal(err)
 	}
