@@ -238,10 +238,12 @@ func hearsBMP(t *testing.T, n int) (*running, *bgptest.BMPRouter, []bgptest.BMPP
 	r.sources = fmt.Sprintf("  - {type: bmp, listen: [%q]}", station)
 	r.configure(r.text())
 	r.start()
-	router, err := bgptest.DialBMP(t.Context(), station, "edge1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var router *bgptest.BMPRouter
+	r.await("the station listens", func() bool {
+		var err error
+		router, err = bgptest.DialBMP(t.Context(), station, "edge1", nil)
+		return err == nil
+	})
 	t.Cleanup(func() { router.Close() })
 	peers := bmpPeers(n)
 	bmpTable(t, router, peers, mccolo1, mccolo2)
