@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,7 +23,7 @@ type TimelineConfig struct {
 
 // TimelineSQLite is the embedded store.
 type TimelineSQLite struct {
-	Path string `yaml:"path"` // of the file
+	Path string `yaml:"path"` // of the file; timeline.db in the folder run.state where empty
 }
 
 // TimelinePostgres is a server.
@@ -31,7 +33,12 @@ type TimelinePostgres struct {
 
 // DefaultTimelineConfig is what holds for every key that a file does not mention.
 func DefaultTimelineConfig() TimelineConfig {
-	return TimelineConfig{SQLite: TimelineSQLite{Path: "depeer-data/timeline.db"}, Maintain: time.Minute}
+	return TimelineConfig{Maintain: time.Minute}
+}
+
+// timelineFile is the file of the embedded store.
+func (c *Config) timelineFile() string {
+	return cmp.Or(c.Timeline.SQLite.Path, filepath.Join(c.Run.State, "timeline.db"))
 }
 
 // Validate reports every fault, each with its key and value.
@@ -41,9 +48,6 @@ func (c *TimelineConfig) Validate() error {
 		errs = append(errs, fmt.Errorf("timeline.%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	dsn := string(c.Postgres.DSN)
-	if c.SQLite.Path == "" && dsn == "" && !c.Off {
-		fault("sqlite.path", "names no file, and no postgres is given (off: true remembers nothing)")
-	}
 	if dsn != "" && !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
 		fault("postgres.dsn", "must begin with postgres:// or postgresql://")
 	}

@@ -26,7 +26,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // running is a depeer in a process of its own, which can be killed.
 type running struct {

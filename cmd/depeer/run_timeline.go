@@ -139,7 +139,7 @@ func openTimeline(ctx context.Context, cfg *Config) (timeline.Store, error) {
 	case t.Postgres.DSN != "":
 		return postgres.Open(ctx, string(t.Postgres.DSN))
 	default:
-		return sqlite.Open(ctx, t.SQLite.Path)
+		return sqlite.Open(ctx, cfg.timelineFile())
 	}
 }
 
@@ -151,7 +151,7 @@ func openTimelineReader(ctx context.Context, cfg *Config) (timeline.Store, error
 	case t.Postgres.DSN != "":
 		return postgres.OpenReader(ctx, string(t.Postgres.DSN))
 	default:
-		return sqlite.OpenReader(ctx, t.SQLite.Path)
+		return sqlite.OpenReader(ctx, cfg.timelineFile())
 	}
 }
 
