@@ -41,6 +41,7 @@ type Deps struct {
 	Silence    Silences                                                                    // may be nil
 	Sightings  Sightings                                                                   // takes sightings in; may be nil
 	Dossier    func(context.Context, string) (any, error)                                  // what is known of a hoster's C&C; may be nil
+	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
 	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
 	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
 }
@@ -212,6 +213,7 @@ func (s *Server) routes() http.Handler {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(document)
 	})
+	s.addHooks(m)
 	m.HandleFunc("GET /{$}", s.front)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "nothing is served at "+r.URL.Path)
@@ -224,6 +226,24 @@ func (s *Server) public(m *http.ServeMux) {
 	s.scopes["GET /healthz"], s.scopes["GET /readyz"] = access.None, access.None
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", s.ready)
+}
+
+// addHooks lets services answer (Slack's buttons and commands). They show no token of ours:
+// the receiver that they belong to checks their signature.
+func (s *Server) addHooks(m *http.ServeMux) {
+	if s.deps.Hook == nil {
+		return
+	}
+	const pattern = "POST /hooks/{receiver}"
+	s.scopes[pattern] = access.None
+	m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		h := s.deps.Hook(r.PathValue("receiver"))
+		if h == nil {
+			problem(w, http.StatusNotFound, "no receiver of this name hears anybody")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // metricsAlone serves what a monitoring system asks.

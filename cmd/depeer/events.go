@@ -423,6 +423,9 @@ func followFacts(ctx context.Context, cfg *Config, c *condition, what timeline.R
 	}
 	defer b.Close()
 	return b.Consume(ctx, stream, bus.Consumer{New: true}, func(_ context.Context, m bus.Message) error {
+		if what == timeline.Event && m.IsMigration() {
+			return nil // `depeer migrations` tells of those
+		}
 		if what == timeline.Event {
 			e, err := m.Event()
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,6 +129,14 @@ func (h *herald) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hook is the receiver of a name, where it hears people by requests; nil where it does not.
+func (h *herald) hook(name string) http.Handler {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x, _ := h.made[name].(http.Handler)
+	return x
 }
 
 // configure puts another section in force; one that cannot be used changes nothing.

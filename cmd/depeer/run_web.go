@@ -57,7 +57,24 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 	if m.people != nil {
 		d.Desk, d.Subscribe, d.Silence = m.people, m.people, m.people
 	}
+	if m.herald != nil {
+		d.Hook = m.herald.hook
+	}
+	if m.moves != nil {
+		d.Dossier = m.dossier
+	}
 	return d
+}
+
+// dossier is what is known of the C&C servers of a hoster.
+func (m *monitor) dossier(_ context.Context, hoster string) (any, error) {
+	m.moves.mu.Lock()
+	defer m.moves.mu.Unlock()
+	d, ok := m.moves.judge.Dossier(hoster, time.Now().UTC())
+	if !ok {
+		return nil, fmt.Errorf("%w: no hoster has the id %s", web.ErrUnknown, hoster)
+	}
+	return d, nil
 }
 
 func drawPicture(w io.Writer, t *timeline.Timeline, p web.Picture) error {

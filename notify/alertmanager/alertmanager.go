@@ -30,8 +30,8 @@ type Config struct {
 	URLs     []string      `yaml:"urls"` // without /api/v2
 	User     string        `yaml:"user"`
 	Password notify.Secret `yaml:"password"`
-	Token    notify.Secret `yaml:"token"` // Bearer, instead of user and password
-	Name     string        `yaml:"name"`  // label alertname
+	Token    notify.Secret `yaml:"token"`     // Bearer, instead of user and password
+	Name     string        `yaml:"alertname"` // the label
 	Labels   []Label       `yaml:"labels"`
 	Hold     time.Duration `yaml:"hold"` // an open alert that nobody renews ends after this
 }
@@ -65,7 +65,7 @@ func (c Config) Validate() error {
 		fault("token: give a token or a password, not both")
 	}
 	if c.Name == "" {
-		fault("name: is missing")
+		fault("alertname: is missing")
 	}
 	for i, l := range c.Labels {
 		if !labelName.MatchString(l.Name) || slices.Contains([]string{"alertname", "hoster", "incident", "severity"}, l.Name) {

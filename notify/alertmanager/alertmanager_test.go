@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 	want := `urls[0]: is no URL
 urls[1]: has a password in it; give user and password
 token: give a token or a password, not both
-name: is missing
+alertname: is missing
 labels[0].name: "severity" is no label, or depeer's own
 labels[1].name: "a-b" is no label, or depeer's own
 hold: 0s is less than 1m`
