@@ -486,6 +486,28 @@ func silencesListCommand() *cobra.Command {
 	return c
 }
 
+// areHosters refuses ids that are nobody's: a typing error would silence nobody, and say
+// nothing. Where others' lists are watched, who is on them today is not known here.
+func areHosters(cmd *cobra.Command, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	cfg, err := loadConfig(cmd)
+	if err != nil || len(cfg.Watchlists) > 0 || len(cfg.Hosters) == 0 {
+		return err
+	}
+	var known []string
+	for i := range cfg.Hosters {
+		known = append(known, cfg.Hosters[i].ID)
+	}
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			return usagef("--hoster: %s has no hoster %q%s", configFile(cmd), id, didYouMean(id, known))
+		}
+	}
+	return nil
+}
+
 func silencesAddCommand() *cobra.Command {
 	var f matchFlags
 	var lasts, until, reason string
@@ -498,6 +520,9 @@ func silencesAddCommand() *cobra.Command {
 			s := notify.Silence{Reason: reason, By: who()}
 			var err error
 			if s.Match, err = f.read(); err != nil {
+				return err
+			}
+			if err := areHosters(cmd, s.Match.Hosters); err != nil {
 				return err
 			}
 			if (lasts == "") == (until == "") {

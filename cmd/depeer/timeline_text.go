@@ -40,11 +40,16 @@ func (t *teller) timeline(x *timeline.Timeline) {
 		t.printf(", as believed at %s", when(x.Believed))
 	}
 	t.printf("\n")
+	carrier := onlyCarries(x)
 	for i := range x.Visibility {
-		t.visibility(&x.Visibility[i], x)
+		if !carrier {
+			t.visibility(&x.Visibility[i], x)
+		}
 	}
 	t.carriers(x)
-	t.foreign(x)
+	if !carrier {
+		t.foreign(x)
+	}
 	if x.Carried != nil {
 		t.carried(x.Carried)
 	}
@@ -52,6 +57,12 @@ func (t *teller) timeline(x *timeline.Timeline) {
 	t.sightings(x.Sightings)
 	t.blind(x.Gaps, x.Missing, x.To)
 	t.next(x)
+}
+
+// onlyCarries reports whether it is about an AS that originates nothing: what it carries
+// for others is not its own to lose.
+func onlyCarries(x *timeline.Timeline) bool {
+	return x.Carried != nil && !slices.ContainsFunc(x.Origins, func(l timeline.Lane) bool { return l.Role == "own" || l.ASN == x.Carried.ASN })
 }
 
 // visibility tells how a family was seen at both ends, and when hardly anybody saw it.
@@ -63,7 +74,7 @@ func (t *teller) visibility(l *timeline.Lane, x *timeline.Timeline) {
 		}
 	}
 	first, last := &l.Points[0], &l.Points[len(l.Points)-1]
-	t.printf("  IPv%d, %s: %s there at the beginning, %s at the end\n", l.Family, plural(n, "prefix"), seen(first), seen(last))
+	t.printf("  IPv%d, %s: at the beginning %s, at the end %s\n", l.Family, plural(n, "prefix"), seen(first), seen(last))
 	for _, s := range lows(l, x.To, t.cfg.Policy.WithdrawnBelow) {
 		text := fmt.Sprintf("%s to %s (%s)", when(s.from), when(s.to), duration(s.to.Sub(s.from)))
 		if s.open {
@@ -75,9 +86,9 @@ func (t *teller) visibility(l *timeline.Lane, x *timeline.Timeline) {
 
 func seen(p *timeline.Point) string {
 	if p.Eligible == 0 {
-		return "nobody was there to see it"
+		return "nothing was known of it"
 	}
-	return fmt.Sprintf("%s of %d routes", percent(p.Value), p.Eligible)
+	return fmt.Sprintf("%s of %s", percent(p.Value), plural(p.Eligible, "route"))
 }
 
 // low is a time in which hardly anybody saw it.
@@ -262,12 +273,14 @@ func (t *teller) concluded(x *timeline.Timeline) {
 	}
 	s := newStoryteller(t.out, t.cfg.Hosters, true)
 	const most = 20
-	for i := range x.Events {
+	events := slices.Clone(x.Events)
+	slices.SortStableFunc(events, func(a, b watch.Event) int { return a.FirstSeen.Compare(b.FirstSeen) })
+	for i := range events {
 		if i == most {
-			t.printf("  and %d more: depeer events %s --from %s --to %s\n", len(x.Events)-most, t.filter(x), stampArg(x.From), stampArg(x.To))
+			t.printf("  and %d more: depeer events %s --from %s --to %s\n", len(events)-most, t.filter(x), stampArg(x.From), stampArg(x.To))
 			break
 		}
-		e := &x.Events[i]
+		e := &events[i]
 		mark, text := eventLine(s, e)
 		t.printf("  %s  %s %s\n", when(e.FirstSeen), t.ink.severity(e.Severity, mark), wrap(text, 25, t.width))
 	}
@@ -334,8 +347,11 @@ func (t *teller) blind(gaps []watch.Gap, missing []string, now time.Time) {
 
 // next proposes what to ask: the routes just before it went, and why.
 func (t *teller) next(x *timeline.Timeline) {
-	var lost time.Time
+	lost := lastLoss(x.Events)
 	for i := range x.Visibility {
+		if !lost.IsZero() || onlyCarries(x) {
+			break
+		}
 		for _, s := range lows(&x.Visibility[i], x.To, t.cfg.Policy.WithdrawnBelow) {
 			if s.from.After(x.From) {
 				lost = s.from
@@ -364,6 +380,22 @@ func (t *teller) next(x *timeline.Timeline) {
 		}
 	}
 	t.printf("  depeer timeline %s %s --svg timeline.svg\n      the same as a picture\n", t.word, flags)
+}
+
+// lastLoss is when the last of what matters most began: going dark before the loss of an
+// upstream, and that before the loss of a prefix; the zero time where nothing was lost.
+func lastLoss(events []watch.Event) (at time.Time) {
+	for _, kinds := range [][]watch.EventKind{{watch.HosterDark}, {watch.UpstreamLost, watch.TransitLost}, {watch.RouteWithdrawn}} {
+		for i := range events {
+			if slices.Contains(kinds, events[i].Kind) && events[i].FirstSeen.After(at) {
+				at = events[i].FirstSeen
+			}
+		}
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return at
 }
 
 // stampArg is a time as the flags take it.

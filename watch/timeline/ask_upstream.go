@@ -178,7 +178,7 @@ func (a *Asker) still(ctx context.Context, h *watch.Hoster, at, believed time.Ti
 		return x, err
 	}
 	if !since.IsZero() && !since.After(at) {
-		x.Reported, x.ReportedBy, x.Days = &since, by, int(at.Sub(since)/(24*time.Hour))
+		x.Reported, x.ReportedBy, x.Days = &since, by, int(at.Truncate(24*time.Hour).Sub(since.Truncate(24*time.Hour))/(24*time.Hour)) // by the calendar: dates are shown
 	}
 	return x, nil
 }
