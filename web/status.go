@@ -1,10 +1,13 @@
 package web
 
 import (
+	"context"
+	"encoding/json"
 	"net/netip"
 	"time"
 
 	"depeer/watch"
+	"depeer/watch/timeline"
 )
 
 // Monitor answers what is asked. Its methods are called from many goroutines.
@@ -69,4 +72,36 @@ type Peer struct {
 type Explanations struct {
 	Explanations []watch.Explanation `json:"explanations"`
 	Gaps         []watch.Gap         `json:"gaps"` // that touch the last day
+	Told         []Told              `json:"told"` // whom the last messages about it went to, or did not, newest first, at most 20
+}
+
+// Told is what came of telling somebody something: a delivery, as package notify publishes it.
+type Told struct {
+	At       time.Time `json:"at"`
+	Receiver string    `json:"receiver"`
+	Outcome  string    `json:"outcome"`
+	Reason   string    `json:"reason,omitempty"` // why it was to be sent
+	Incident string    `json:"incident,omitempty"`
+	Attempt  int       `json:"attempt,omitempty"`
+	Title    string    `json:"title,omitempty"`
+	Why      string    `json:"why,omitempty"` // not
+}
+
+// told reads the last deliveries about hosters. Where nothing is remembered there are none.
+func told(ctx context.Context, r Records, hosters []string) []Told {
+	out := []Told{}
+	if r == nil || len(hosters) == 0 {
+		return out
+	}
+	list, _, err := r.Records(ctx, timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Delivery}, Hosters: hosters, Newest: true, Limit: 20})
+	if err != nil {
+		return out // the explanation does not wait for the memory
+	}
+	for i := range list {
+		var x Told
+		if json.Unmarshal(list[i].Body, &x) == nil {
+			out = append(out, x)
+		}
+	}
+	return out
 }

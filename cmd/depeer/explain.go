@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +15,9 @@ import (
 
 	"depeer/bgp"
 	"depeer/bgp/mrt"
+	"depeer/notify"
 	"depeer/watch"
+	"depeer/watch/timeline"
 	"depeer/web"
 )
 
@@ -121,8 +125,43 @@ func explainLive(cmd *cobra.Command, word string, asJSON bool) error {
 	for i := range x.Explanations {
 		explain(w, &x.Explanations[i], newReplayer(cfg))
 	}
+	writeTold(w, x.Told)
 	writeGaps(w, x.Gaps, time.Now())
 	return nil
+}
+
+// writeTold says who was told, when, and why not.
+func writeTold(w io.Writer, list []web.Told) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", inkFor(w).bold("Who was told"))
+	for _, x := range list {
+		d := notify.Delivery{At: x.At, Receiver: x.Receiver, Outcome: notify.Outcome(x.Outcome), Reason: notify.Reason(x.Reason), Attempt: x.Attempt, Title: x.Title, Why: x.Why}
+		fmt.Fprintf(w, "  %s\n", d.String())
+	}
+}
+
+// toldOf reads what came of telling people of hosters around a moment.
+func toldOf(ctx context.Context, r timeline.Reader, list []watch.Explanation, at time.Time) ([]web.Told, error) {
+	q := timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Delivery}, From: at.Add(-explainedBefore), To: at.Add(explainedBefore), Limit: 20}
+	for i := range list {
+		if h := list[i].Hoster; h != "" && !slices.Contains(q.Hosters, h) {
+			q.Hosters = append(q.Hosters, h)
+		}
+	}
+	if len(q.Hosters) == 0 {
+		return nil, nil
+	}
+	records, _, err := r.Records(ctx, q)
+	var out []web.Told
+	for i := range records {
+		var x web.Told
+		if json.Unmarshal(records[i].Body, &x) == nil {
+			out = append(out, x)
+		}
+	}
+	return out, err
 }
 
 // explanations finds what the word names: a hoster, a prefix or an address.

@@ -55,6 +55,11 @@ func explainMemory(cmd *cobra.Command, word string, at time.Time, asJSON bool) (
 		explain(w, &list[i], r)
 	}
 	writeFound(w, cfg, m.events)
+	told, err := toldOf(ctx, a.Reader, list, at)
+	if err != nil {
+		return err
+	}
+	writeTold(w, told)
 	fmt.Fprintf(w, "\nFrom the memory: peers count that held the prefix within %s before, and were heard at that moment.\n", duration(cfg.Policy.Baseline))
 	writeGaps(w, m.gaps, at)
 	return nil
