@@ -90,8 +90,12 @@ func many(n int) (out []netip.Prefix) {
 func TestRunWatchesTenThousand(t *testing.T) {
 	t.Parallel()
 	r := newBare(t)
+	many := 10_000
+	if raceEnabled {
+		many = 2_000
+	}
 	var hosters strings.Builder
-	for i := range 10_000 {
+	for i := range many {
 		fmt.Fprintf(&hosters, "  - {id: h%d, name: Hoster %d, asns: [%d]}\n", i, i, 100_000+i)
 	}
 	r.hosters = strings.TrimSuffix(hosters.String(), "\n")
@@ -108,17 +112,22 @@ func TestRunWatchesTenThousand(t *testing.T) {
 	r.await("all are up", func() bool { return len(r.status().Peers) == 3 })
 	began = time.Now()
 	for i, s := range all {
-		for h := range 10_000 {
+		for h := range many {
 			if err := s.Announce(bgp.PathOf(uint32(64601+i), upstreamOf(i+1), uint32(100_000+h)), netip.PrefixFrom(netip.AddrFrom4([4]byte{101, byte(h >> 8), byte(h), 0}), 24)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	var looked time.Time
 	r.await("all are heard", func() bool {
+		if time.Since(looked) < time.Second {
+			return false // the page is long, and who makes it has the judgement's lock
+		}
+		looked = time.Now()
 		v, _ := r.metric(`depeer_log_updates_total`)
-		return v >= 30_000
+		return v >= float64(3*many)
 	})
-	t.Logf("30,000 routes of 10,000 hosters after %s", time.Since(began))
+	t.Logf("%d routes of %d hosters after %s", 3*many, many, time.Since(began))
 	began = time.Now()
 	if code, _ := r.get("/metrics"); code != 200 {
 		t.Error(code)
@@ -156,7 +165,7 @@ func TestRunWatchesTenThousand(t *testing.T) {
 	r.kill()
 	began = time.Now()
 	r.start()
-	r.await("it knows all", func() bool { x, _ := r.hosterOf("h7"); return x.State == "dark" && len(r.status().Hosters) == 10_000 })
+	r.await("it knows all", func() bool { x, _ := r.hosterOf("h7"); return x.State == "dark" && len(r.status().Hosters) == many })
 	t.Logf("started again after %s", time.Since(began))
 	r.stopped()
 }
