@@ -208,6 +208,9 @@ func (m *monitor) incidentPicture() func(context.Context, watch.Incident) (*noti
 			return nil, err
 		}
 		defer func() { _ = done() }() // it was only read
+		if err := m.remembers(ctx, a.Reader, &i); err != nil {
+			return nil, err
+		}
 		a.Hosters = m.lists.hosters()
 		lead := max(i.At.Sub(i.Opened)/2, time.Hour)
 		x, err := a.Timeline(ctx, timeline.Asking{Hoster: i.Hoster, From: i.Opened.Add(-lead), To: i.At.Add(lead / 4)})
@@ -222,6 +225,31 @@ func (m *monitor) incidentPicture() func(context.Context, watch.Incident) (*noti
 			return nil, err
 		}
 		return &notify.Picture{PNG: png.Bytes(), Alt: picture.Alt(x)}, nil
+	}
+}
+
+// remembers waits until the timeline holds what an incident says: a picture of the moment
+// before would show a hoster that is dark as if nothing had happened. It ends with ctx.
+func (m *monitor) remembers(ctx context.Context, r timeline.Reader, i *watch.Incident) error {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		routes := true
+		if x := m.memory.Load(); x != nil {
+			routes = !x.upTo().Before(i.At)
+		}
+		list, _, err := r.Records(ctx, timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Incident}, IDs: []string{i.ID}, Latest: true})
+		if err != nil {
+			return err
+		}
+		if routes && len(list) > 0 && list[0].Revision >= i.Revision {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the timeline is behind: %w", ctx.Err())
+		case <-ticker.C:
+		}
 	}
 }
 

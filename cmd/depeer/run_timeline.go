@@ -42,6 +42,7 @@ type memory struct {
 	stored   uint64             // guarded by mu; changes up to this message of the log are in the store
 	kept     time.Time          // guarded by mu
 	ended    bool               // guarded by mu
+	reached  time.Time          // guarded by mu; all routes up to this moment are in the store
 	trouble  string             // guarded by mu; why nothing can be stored at the moment
 	counts   memoryCounts       // guarded by mu
 }
@@ -391,10 +392,10 @@ func (m *memory) write(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		b := m.take()
+		b, upTo := m.take()
 		for len(b.Cursors) > 0 {
 			err := m.store.Write(ctx, b)
-			m.wrote(b, err)
+			m.wrote(b, upTo, err)
 			if err == nil {
 				break
 			}
@@ -409,7 +410,7 @@ func (m *memory) write(ctx context.Context) {
 }
 
 // take takes what was gathered; its weight is let go when it is stored.
-func (m *memory) take() *timeline.Batch {
+func (m *memory) take() (*timeline.Batch, time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.batch
@@ -417,10 +418,17 @@ func (m *memory) take() *timeline.Batch {
 	if b.Recorded.IsZero() {
 		b.Recorded = time.Now().UTC().Truncate(time.Microsecond)
 	}
-	return &b
+	return &b, m.intake.Now()
 }
 
-func (m *memory) wrote(b *timeline.Batch, err error) {
+// upTo is the moment up to which the store holds every route that was heard.
+func (m *memory) upTo() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reached
+}
+
+func (m *memory) wrote(b *timeline.Batch, upTo time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
@@ -434,7 +442,7 @@ func (m *memory) wrote(b *timeline.Batch, err error) {
 	if m.trouble != "" {
 		m.log.Info("the timeline is written again")
 	}
-	m.trouble = ""
+	m.trouble, m.reached = "", upTo
 	m.counts.Batches++
 	m.counts.Changes += uint64(len(b.Changes))
 	m.counts.Records += uint64(len(b.Records))
@@ -474,13 +482,13 @@ func (m *memory) last() error {
 		}
 	}
 	m.mu.Unlock()
-	b := m.take()
+	b, upTo := m.take()
 	if len(b.Cursors) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), memoryRetry)
 	defer cancel()
 	err := m.store.Write(ctx, b)
-	m.wrote(b, err)
+	m.wrote(b, upTo, err)
 	return err
 }
