@@ -53,6 +53,12 @@ func (x metrics) Collect(out chan<- prometheus.Metric) {
 	if x.m.memory.Load() != nil {
 		x.memory(add)
 	}
+	if x.m.seen != nil {
+		x.sightings(add)
+	}
+	if x.m.moves != nil {
+		x.migrations(add)
+	}
 	if x.m.herald != nil {
 		x.notify(add)
 	}
@@ -149,6 +155,49 @@ func (x metrics) judge(add addMetric) {
 		add(gauge, "hoster_visibility", "part of the eligible (prefix, peer) pairs that have a route", h.Visibility, "hoster", h.Hoster)
 		add(gauge, "hoster_withdrawn_prefixes", "prefixes that hardly anybody sees", float64(h.Withdrawn), "hoster", h.Hoster)
 	}
+}
+
+func (x metrics) sightings(add addMetric) {
+	s := x.m.seen
+	count, gauge := prometheus.CounterValue, prometheus.GaugeValue
+	s.mu.Lock()
+	published, repeated, refused := s.counts.Published, s.counts.Repeated, maps.Clone(s.counts.Refused)
+	s.mu.Unlock()
+	add(count, "sightings_total", "sightings of C&C servers that were accepted and published", float64(published))
+	add(count, "sightings_repeated_total", "sightings that had been published before", float64(repeated))
+	for why, n := range refused {
+		add(count, "sightings_refused_total", "sightings of sensors and people that were refused", float64(n), "reason", string(why))
+	}
+	for _, f := range s.feeds {
+		st := f.Status()
+		add(gauge, "sighting_feed_ok", "1 where the last look at the feed brought a download that was believed, or nothing new", one(st.Err == nil), "feed", st.Name)
+		add(gauge, "sighting_feed_failed_looks", "looks in a row that failed", float64(st.Failed), "feed", st.Name)
+		if !st.Good.IsZero() {
+			add(gauge, "sighting_feed_good_timestamp_seconds", "when a download was last believed", float64(st.Good.Unix()), "feed", st.Name)
+		}
+	}
+	b := s.book.Counts()
+	add(gauge, "resolver_names", "names of C&C servers that are resolved on a schedule", float64(b.Names))
+	add(count, "resolver_asked_total", "questions to the resolver", float64(b.Asked))
+	add(count, "resolver_failed_total", "questions without an answer", float64(b.Failed))
+	add(count, "resolver_overflow_total", "names that were not taken in, for there are too many", float64(b.Overflow))
+	_, vrps, _, _ := s.vrps.Status()
+	add(gauge, "vrps", "validated ROA payloads in force", float64(vrps))
+}
+
+func (x metrics) migrations(add addMetric) {
+	m := x.m.moves
+	m.mu.Lock()
+	c := m.counts
+	m.mu.Unlock()
+	count := prometheus.CounterValue
+	add(count, "migrations_read_total", "messages that the judgement of migrations read", float64(c.Sightings), "what", "sightings")
+	add(count, "migrations_read_total", "messages that the judgement of migrations read", float64(c.Events), "what", "events")
+	add(count, "migrations_read_total", "messages that the judgement of migrations read", float64(c.Incidents), "what", "incidents")
+	add(count, "migrations_bad_total", "messages that it could not read", float64(c.Bad))
+	add(count, "migrations_total", "findings about C&C families that were published", float64(c.Published))
+	add(count, "migrations_repeated_total", "findings after a restart that had been published before", float64(c.Repeated))
+	add(count, "migrations_save_errors_total", "how often its state could not be saved", float64(c.SaveErrors))
 }
 
 func (x metrics) memory(add addMetric) {

@@ -81,6 +81,12 @@ notify:
 	if err := workspace.Await(ctx, said("anna")); err != nil {
 		t.Errorf("that Anna took it is not said: %v; %+v\n%s", err, workspace.Messages(""), r.log.String())
 	}
+	for _, name := range []string{`depeer_migrations_read_total{what="incidents"}`, "depeer_timeline_changes_total", "depeer_timeline_records_total"} {
+		r.await(name, func() bool { v, _ := r.metric(name); return v >= 1 })
+	}
+	if v, ok := r.metric("depeer_sightings_total"); !ok || v != 0 {
+		t.Errorf("sightings: %v, %v", v, ok)
+	}
 	if f := workspace.Faults(); len(f) > 0 {
 		t.Errorf("rules of Slack that were broken: %q", f)
 	}
