@@ -97,7 +97,7 @@ type Still struct {
 	By         []StillBy   `json:"by"`     // upstreams, largest share first
 	Reported   *time.Time  `json:"reported"`
 	ReportedBy string      `json:"reported_by,omitempty"` // "given", "sighting", or the kind of the first record
-	Days       int         `json:"days"`                  // whole days since Reported
+	Days       int         `json:"days"`                  // calendar days (UTC) from the one to the other
 	Gaps       []watch.Gap `json:"gaps"`                  // open at that moment
 }
 

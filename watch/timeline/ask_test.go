@@ -239,7 +239,7 @@ func TestStillRouted(t *testing.T) {
 	}
 	x := one(minute(45))
 	if !x.Routed || len(x.By) != 2 || x.By[0].ASN != 1299 || x.By[1].ASN != 3549 || math.Abs(x.By[0].Share-1.0/3) > 1e-9 || x.By[0].Peers != 1 ||
-		!x.By[1].Since.Equal(minute(3)) || x.Days != 10 || x.ReportedBy != "sighting" {
+		!x.By[1].Since.Equal(minute(3)) || x.Days != 11 || x.ReportedBy != "sighting" {
 		t.Errorf("%+v", x)
 	}
 	if x := one(minute(26)); x.Routed || len(x.By) != 0 {
