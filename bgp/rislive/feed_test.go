@@ -43,7 +43,9 @@ func TestWithdrawalOfALearnedPrefix(t *testing.T) {
 	s := testServer(t)
 	r := run(t, s, testConfig(s.URL()), wire.NewShared(wire.List{ASNs: []uint32{26780}}), nil)
 	r.subscribed("|UPDATE|||\"26780\"||true|false", "|KEEPALIVE|||||true|false", "|STATE|||||true|false")
-	if err := s.Send(announce(peerA, "208.66.192.0/22", 64500, 3549, 26780), announce(peerA, "198.51.100.0/24", 64500, 3549, 7)); err != nil {
+	// The other route does not run through the upstream that the first one teaches: behind
+	// that it would be wanted, if it came a moment later.
+	if err := s.Send(announce(peerA, "208.66.192.0/22", 64500, 3549, 26780), announce(peerA, "198.51.100.0/24", 64500, 174, 7)); err != nil {
 		t.Fatal(err)
 	}
 	r.subscribed("|UPDATE||||\"208.66.192.0/22\"|true|false")
