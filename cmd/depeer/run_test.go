@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,14 +62,23 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// freePort is a port of loopback that nobody has at the moment.
+// lastPort is the port that was given last. They lie below those that the kernel gives to
+// connections (ip_local_port_range begins at 32768): nobody takes one before it is used.
+var lastPort atomic.Uint32
+
+// freePort is a port of loopback that nobody has, and that is given once.
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	lastPort.CompareAndSwap(0, 12000+uint32(os.Getpid()%500)*40)
+	for range 20_000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12000+(lastPort.Add(1)-12000)%20_000)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // newRunning writes a configuration: a speaker with so many neighbours, 127.0.1.1 and on.
