@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 CC_FOUND := $(shell command -v "$$($(GO) env CC 2>/dev/null)" 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race,)
 
-.PHONY: help demo run test bench interop backtest lint build clean
+.PHONY: help demo run test bench interop backtest lint pages pages-test build clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,10 +26,11 @@ demo: build ## McColo, November 2008, offline
 run: build ## the monitor, with configs/depeer.yaml
 	$(BIN) run --config configs/depeer.yaml
 
-test: ## all tests
+test: pages ## all tests
 	$(GO) vet ./...
 	@echo "race detector: $(if $(CC_FOUND),on ($(CC_FOUND)),off: no C compiler is installed)"
 	$(if $(CC_FOUND),CGO_ENABLED=1 )$(GO) test $(RACE) -timeout 20m ./...
+	@$(MAKE) --no-print-directory pages-test
 
 bench: build ## benchmarks of the packages, then bench/*.sh
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
@@ -42,7 +43,7 @@ backtest: build ## precision, recall and delay over the shipped scenarios
 	$(BIN) backtest $(SCENARIOS)
 
 lint: ## gofmt, vet, staticcheck, and golangci-lint where it is installed
-	@bad="$$(gofmt -l $$(find . -name '*.go' -not -path './.git/*'))"; \
+	@bad="$$(gofmt -l $$(find . -name '*.go' -not -path './.git/*' -not -path '*/node_modules/*'))"; \
 	if [ -n "$$bad" ]; then echo "not gofmt-ed:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
 	@if $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then \
@@ -52,10 +53,39 @@ lint: ## gofmt, vet, staticcheck, and golangci-lint where it is installed
 		echo "golangci-lint run"; golangci-lint run; \
 	else echo "golangci-lint: skipped, it is not installed"; fi
 
+# The pages need npm and the packages that it fetches. Without them the program has no
+# pages, says so, and works; where nothing may be missing (DEPEER_INTEROP), that is a fault.
+UI       := web/ui
+NPM      := $(shell command -v npm 2>/dev/null)
+CHROMIUM ?= $(shell command -v chromium 2>/dev/null)
+MISSING   = { echo "$(1)"; test -z "$$DEPEER_INTEROP"; }
+
+pages: ## the pages, which the program carries
+ifeq ($(NPM),)
+	@$(call MISSING,pages: not built: npm is not installed; depeer works without them)
+else
+	@$(MAKE) --no-print-directory $(UI)/dist/index.html || $(call MISSING,pages: not built (see above); depeer works without them)
+endif
+
+$(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json web/openapi.json $(wildcard $(UI)/*.ts $(UI)/index.html $(UI)/public/*) $(shell find $(UI)/src -name schema.ts -prune -o -type f -print 2>/dev/null)
+	cd $(UI) && npm run --silent build
+
+$(UI)/node_modules/.package-lock.json: $(UI)/package.json $(UI)/package-lock.json
+	cd $(UI) && npm ci --no-fund --no-audit
+
+pages-test: build ## the pages in a real Chromium
+ifeq ($(NPM),)
+	@$(call MISSING,tests of the pages: skipped, npm is not installed)
+else ifeq ($(CHROMIUM),)
+	@$(call MISSING,tests of the pages in a browser: skipped, chromium is not installed)
+else
+	cd $(UI) && npm test --silent
+endif
+
 # -buildvcs=false: the commit is given above, and Go asking git for it fails in a
 # checkout that belongs to another user.
-build: ## the program, one static binary
+build: pages ## the program, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/depeer
 
 clean: ## what the others made
-	rm -rf bin dist
+	rm -rf bin dist $(UI)/dist/assets $(UI)/dist/index.html $(UI)/node_modules

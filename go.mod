@@ -2,6 +2,9 @@ module depeer
 
 go 1.26.0
 
+// What npm puts there is not ours, and some of it is Go.
+ignore ./web/ui/node_modules
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/go-co-op/gocron/v2 v2.21.2

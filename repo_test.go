@@ -271,7 +271,7 @@ func walk(t *testing.T, visit func(path string, d fs.DirEntry)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, path) {
+		if d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "web/ui/dist", "web/ui/node_modules", "web/ui/shots"}, filepath.ToSlash(path)) {
 			return fs.SkipDir
 		}
 		if path != "." {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"depeer/watch/cnc"
 	"depeer/watch/timeline"
 	"depeer/web/access"
 )
@@ -40,7 +41,7 @@ type Deps struct {
 	Subscribe  Subscriptions                                                               // may be nil
 	Silence    Silences                                                                    // may be nil
 	Sightings  Sightings                                                                   // takes sightings in; may be nil
-	Dossier    func(context.Context, string) (any, error)                                  // what is known of a hoster's C&C; may be nil
+	Dossier    func(context.Context, string) (*cnc.Dossier, error)                         // what is known of a hoster's C&C; may be nil
 	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
 	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
 	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
@@ -214,7 +215,7 @@ func (s *Server) routes() http.Handler {
 		_, _ = w.Write(document)
 	})
 	s.addHooks(m)
-	m.HandleFunc("GET /{$}", s.front)
+	s.addPages(m)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "nothing is served at "+r.URL.Path)
 	})

@@ -144,11 +144,11 @@ func (w *world) deps() web.Deps {
 			}
 			return picture.SVG(out, t, o)
 		},
-		Dossier: func(_ context.Context, hoster string) (any, error) {
+		Dossier: func(_ context.Context, hoster string) (*cnc.Dossier, error) {
 			if hoster != "mccolo" {
 				return nil, fmt.Errorf("no hoster has the id %s: %w", hoster, web.ErrUnknown)
 			}
-			return map[string]string{"hoster": hoster}, nil
+			return &cnc.Dossier{Type: "dossier", Hoster: hoster, Name: "McColo Corp.", At: at(60), Families: []cnc.DossierFamily{{Family: "rustock", Since: at(5), Last: at(5), Hosts: 1, Fate: cnc.Moved, Moves: []cnc.Migration{migration()}}}}, nil
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"depeer/bus"
+	"depeer/watch/cnc"
 	"depeer/watch/timeline"
 	"depeer/watch/timeline/picture"
 	"depeer/web"
@@ -67,14 +68,14 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 }
 
 // dossier is what is known of the C&C servers of a hoster.
-func (m *monitor) dossier(_ context.Context, hoster string) (any, error) {
+func (m *monitor) dossier(_ context.Context, hoster string) (*cnc.Dossier, error) {
 	m.moves.mu.Lock()
 	defer m.moves.mu.Unlock()
 	d, ok := m.moves.judge.Dossier(hoster, time.Now().UTC())
 	if !ok {
 		return nil, fmt.Errorf("%w: no hoster has the id %s", web.ErrUnknown, hoster)
 	}
-	return d, nil
+	return &d, nil
 }
 
 func drawPicture(w io.Writer, t *timeline.Timeline, p web.Picture) error {

@@ -1,0 +1,3 @@
+export function Board() {
+  return <div class="page"><h1>Board</h1></div>;
+}

@@ -1,0 +1,3 @@
+export function Explain() {
+  return <div class="page"><h1>Explain</h1></div>;
+}

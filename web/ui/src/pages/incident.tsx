@@ -1,0 +1,3 @@
+export function Incident() {
+  return <div class="page"><h1>Incident</h1></div>;
+}

@@ -1,0 +1,150 @@
+// What is around every page: where one is, what one looks for, whether what one sees is fresh.
+import { useLocation } from "preact-iso";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { stranger } from "./api/ask";
+import { board, boardTrouble, now } from "./api/board";
+import { line } from "./api/stream";
+import { many } from "./api/types";
+import { Playback } from "./playback";
+import { count, local, utc } from "./words";
+
+const places = [
+  { href: "/", name: "Board" },
+  { href: "/incidents", name: "Incidents" },
+  { href: "/migrations", name: "C&C" },
+  { href: "/explain", name: "Explain" },
+  { href: "/subscriptions", name: "Subscriptions" },
+  { href: "/feeds", name: "Our eyes" },
+];
+
+export function Shell({ children }: { children: ComponentChildren }) {
+  const { path, route } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  // Whoever reads by ear or keyboard begins at the top of the new page.
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current) main.current?.focus({ preventScroll: true });
+    first.current = false;
+  }, [path]);
+  useEffect(() => {
+    if (stranger.value && path !== "/sign-in") route(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
+  }, [stranger.value, path]);
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <header class="shell">
+        <a class="brand" href="/" aria-label="depeer, the board">
+          <img src="/icon.svg" alt="" width="24" height="24" /> depeer
+        </a>
+        <nav aria-label="Pages">
+          {places.map((p) => (
+            <a key={p.href} href={p.href} aria-current={here(p.href, path) ? "page" : undefined}>
+              {p.name}
+            </a>
+          ))}
+        </nav>
+        <Search />
+        <Eyes />
+        <Clock />
+        <Theme />
+      </header>
+      <Playback />
+      <main id="main" ref={main} tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  );
+}
+
+function here(href: string, path: string): boolean {
+  return href === "/" ? path === "/" || path.startsWith("/hosters/") : path === href || path.startsWith(`${href}/`);
+}
+
+/** A name, ASN, prefix, address or family. The key / leads here. */
+function Search() {
+  const { route, query } = useLocation();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const slash = (e: KeyboardEvent) => {
+      const in_ = e.target as HTMLElement;
+      if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(in_.tagName)) return;
+      e.preventDefault();
+      field.current?.focus();
+      field.current?.select();
+    };
+    addEventListener("keydown", slash);
+    return () => removeEventListener("keydown", slash);
+  }, []);
+  return (
+    <form
+      role="search"
+      class="search"
+      onSubmit={(e) => {
+        e.preventDefault();
+        const q = field.current?.value.trim();
+        if (q) route(`/search?q=${encodeURIComponent(q)}`);
+      }}
+    >
+      <input ref={field} type="search" name="q" defaultValue={query["q"] ?? ""} placeholder="Name, AS, prefix, address, family" aria-label="Search: name, AS, prefix, address or family (key /)" autocomplete="off" spellcheck={false} />
+    </form>
+  );
+}
+
+/** Whether depeer sees, and whether this page hears depeer. */
+function Eyes() {
+  const b = board.value;
+  let is = "quiet";
+  let text = "…";
+  if (line.value === "lost" || boardTrouble.value) {
+    is = "lost";
+    text = "No connection";
+  } else if (b) {
+    const up = many(b.peers).filter((p) => p.state === "up").length;
+    is = b.ready ? "good" : "warn";
+    text = b.ready ? `${count(up, "peer")}` : "Not all is seen";
+  }
+  return (
+    <a class={`eyes eyes-${is}`} href="/feeds" title={many(b?.reasons).join("\n") || "All feeds are heard"} aria-live="polite">
+      <span aria-hidden="true">{is === "good" ? "●" : is === "quiet" ? "○" : "▲"} </span>
+      {text}
+    </a>
+  );
+}
+
+function Clock() {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const t = setInterval(() => tick((n) => n + 1), 1000);
+    return () => clearInterval(t);
+  }, []);
+  const at = now();
+  return (
+    <time class="clock" dateTime={new Date(at).toISOString()} title={local(at)}>
+      {board.value ? utc(Math.floor(at / 60_000) * 60_000) : ""}
+    </time>
+  );
+}
+
+/** Light, dark, or as the system has it. */
+function Theme() {
+  const [is, set] = useState(() => localStorage.getItem("theme") ?? "system");
+  useEffect(() => {
+    if (is === "system") {
+      delete document.documentElement.dataset["theme"];
+      localStorage.removeItem("theme");
+    } else {
+      document.documentElement.dataset["theme"] = is;
+      localStorage.setItem("theme", is);
+    }
+    dispatchEvent(new window.Event("themechange"));
+  }, [is]);
+  const next = is === "system" ? "dark" : is === "dark" ? "light" : "system";
+  return (
+    <button type="button" class="plain theme" onClick={() => set(next)} title={`Colours: ${is}; next: ${next}`} aria-label={`Colours: ${is}. Change to ${next}`}>
+      <span aria-hidden="true">{is === "system" ? "◐" : is === "dark" ? "☾" : "☀"}</span>
+    </button>
+  );
+}
