@@ -20,6 +20,8 @@ import (
 	"depeer/bus"
 	"depeer/watch"
 	"depeer/watch/cnc"
+	"depeer/web"
+	"depeer/web/client"
 )
 
 type migrationFlags struct {
@@ -44,7 +46,7 @@ func migrationsCommand() *cobra.Command {
 events and incidents that replay --json printed. Each line says what coincides with
 what, how many points speak for it, and what speaks against it.
 
-Of one HOSTER it shows the dossier, where it judges files: which families were there, since when, and
+Of one HOSTER it shows the dossier, where it judges files or asks a --server: which families were there, since when, and
 what became of each after the cut.`,
 		Example: `  depeer migrations --config depeer.yaml
   depeer replay -c mccolo.yaml --json updates/ > routes.ndjson
@@ -60,10 +62,10 @@ what became of each after the cut.`,
 				return err
 			}
 			list = slices.DeleteFunc(list, func(m cnc.Migration) bool { return hoster != "" && m.Hoster != hoster })
-			if hoster != "" && judge != nil {
-				d, ok := judge.judge.Dossier(hoster, judge.now)
-				if !ok {
-					return usagef("no hoster %q is watched", hoster)
+			if hoster != "" && (judge != nil || serverGiven(cmd)) {
+				d, err := dossierOf(cmd, judge, hoster)
+				if err != nil {
+					return err
 				}
 				if f.json {
 					return errors.Join(printMigrations(cmd.OutOrStdout(), list, true), json.NewEncoder(cmd.OutOrStdout()).Encode(d))
@@ -75,7 +77,26 @@ what became of each after the cut.`,
 		},
 	}
 	f.register(c)
-	return c
+	return asksServer(c)
+}
+
+// dossierOf asks the judge, or the server where there is none.
+func dossierOf(cmd *cobra.Command, judge *migrationSink, hoster string) (d cnc.Dossier, err error) {
+	if judge != nil {
+		var ok bool
+		if d, ok = judge.judge.Dossier(hoster, judge.now); !ok {
+			return d, usagef("no hoster %q is watched", hoster)
+		}
+		return d, nil
+	}
+	_, err = asking(cmd.Context(), cmd, func(ctx context.Context, c *client.Client) error {
+		x, err := c.Dossier(ctx, hoster)
+		if err == nil {
+			d = *x
+		}
+		return err
+	})
+	return d, err
 }
 
 // migrations gives the latest revisions, in order, from files or from the streams of a
@@ -84,6 +105,10 @@ func (f *migrationFlags) migrations(cmd *cobra.Command) ([]cnc.Migration, *migra
 	if len(f.sightings) == 0 {
 		if len(f.events) > 0 {
 			return nil, nil, usagef("--events needs --sightings: who was seen where")
+		}
+		if serverGiven(cmd) {
+			list, err := servedMigrations(cmd)
+			return list, nil, err
 		}
 		cfg, err := loadConfig(cmd)
 		if err != nil {
@@ -209,6 +234,24 @@ func hostersOf(events []watch.Event) []watch.Hoster {
 		}
 	}
 	return out
+}
+
+// servedMigrations asks a server for all that it found, latest revisions, in order.
+func servedMigrations(cmd *cobra.Command) (out []cnc.Migration, err error) {
+	q := client.Filter{Oldest: true, Limit: 1000}
+	for {
+		var page *web.List[cnc.Migration]
+		if _, err := asking(cmd.Context(), cmd, func(ctx context.Context, c *client.Client) (err error) {
+			page, err = c.Migrations(ctx, q)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		out = append(out, page.Items...)
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return out, nil
+		}
+	}
 }
 
 // publishedMigrations reads what a running depeer published, latest revisions, in order.

@@ -32,7 +32,8 @@ func TestRunAsksForTokens(t *testing.T) {
 	t.Parallel()
 	r := newBare(t)
 	r.sources = r.speaker(3)
-	r.more = "policy: {hold: 2s}\ntimeline: {sqlite: {path: " + filepath.Join(r.dir, "timeline.db") + "}}"
+	r.more = "policy: {hold: 2s}\ntimeline: {sqlite: {path: " + filepath.Join(r.dir, "timeline.db") + "}}\n" +
+		"notify: {receivers: [{name: page, type: webhook, url: \"http://127.0.0.1:1/\"}]}"
 	file := filepath.Join(r.dir, "depeer.yaml")
 	r.configure(strings.Replace(r.text(), "web: {listen: \""+r.web+"\"}", "web: {listen: \""+r.web+"\", auth: {tokens: true}}", 1))
 	tokens := map[string]string{}
@@ -125,6 +126,35 @@ func TestRunAsksForTokens(t *testing.T) {
 		if code, out, errOut := cli(t, append(x.args, server...)...); code != 0 || !strings.Contains(out, x.want) {
 			t.Errorf("%s: %d %s %s", x.args, code, out, errOut)
 		}
+	}
+	operator := []string{"--server", "http://" + r.web, "--token-file", tokens["operator"]}
+	seen := filepath.Join(r.dir, "seen.ndjson")
+	if err := os.WriteFile(seen, []byte(`{"at":"2008-11-01T00:00:00Z","family":"Rustock","addr":"208.66.195.15","source":"tracker"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	incidents, err := c.Incidents(t.Context(), client.Filter{})
+	if err != nil || len(incidents.Items) != 1 {
+		t.Fatal(incidents, err)
+	}
+	id := incidents.Items[0].ID
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"subscriptions", "add", "night", "--to", "page", "--hoster", "mccolo"}, ""}, {[]string{"subscriptions", "list"}, "night"}, {[]string{"silences", "add", "--hoster", "mccolo", "--for", "4h", "--reason", "planned"}, ""},
+		{[]string{"silences", "list"}, "planned"}, {[]string{"incidents", "ack", id, "on it"}, ""}, {[]string{"incidents", "comment", id, "called them"}, ""},
+		{[]string{"sightings", "import", "--format", "sighting", seen}, "1 handed to http://"}, {[]string{"migrations"}, "No family was seen to move"},
+	} {
+		if code, out, errOut := cli(t, append(x.args, operator...)...); code != 0 || !strings.Contains(out, x.want) {
+			t.Errorf("%s: %d %s %s", x.args, code, out, errOut)
+		}
+	}
+	story, err := c.Incident(t.Context(), id)
+	if err != nil || len(story.Notes) != 2 || !story.Notes[0].Ack || story.Notes[0].Who != "the operator" || story.Notes[1].Text != "called them" {
+		t.Errorf("%+v %v", story, err)
+	}
+	if code, _, errOut := cli(t, append([]string{"silences", "add", "--for", "4h", "--reason", "planned"}, server...)...); code != exitFailed || !strings.Contains(errOut, "operator") {
+		t.Errorf("a viewer silences: %d %s", code, errOut)
 	}
 	_, err = c.Subscribe(t.Context(), web.Subscription{Name: "x", To: []string{"y"}})
 	var p *client.Problem

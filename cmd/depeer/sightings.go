@@ -54,7 +54,7 @@ empty, cut off or no list is refused, and the exit code is 1; so it is where not
 of a file is accepted.
 
 With --config, what is accepted goes to the depeer that runs with that configuration, or,
-where none runs, into its streams. With --json it is printed instead, one sighting a line,
+where none runs, into its streams; with --server to the depeer there. With --json it is printed instead, one sighting a line,
 and the summary goes to standard error. With neither, the files are only checked.
 
 The formats: ` + strings.Join(feed.Names(), ", ") + `.`,
@@ -68,7 +68,7 @@ The formats: ` + strings.Join(feed.Names(), ", ") + `.`,
 	l.StringVar(&f.kind, "kind", "", "`KIND` of entries that say none: cnc, malware, phishing, ...")
 	l.StringVar(&f.at, "at", "", "`TIME` or day of entries that have none; such are refused otherwise")
 	l.BoolVar(&f.json, "json", false, "print sightings as JSON, one a line")
-	return c
+	return asksServer(c)
 }
 
 // options are the flags as the parsers know them, without a file.
@@ -229,7 +229,7 @@ func (f *importFlags) sink(cmd *cobra.Command, file string) (emit func(cnc.Sight
 		w := bufio.NewWriter(cmd.OutOrStdout())
 		enc := json.NewEncoder(w)
 		return func(s cnc.Sighting) error { return enc.Encode(s) }, func() (string, error) { return "", w.Flush() }, nil
-	case file == "":
+	case file == "" && !serverGiven(cmd):
 		return func(cnc.Sighting) error { return nil }, func() (string, error) {
 			return "only checked: --config hands them to a depeer, --json prints them", nil
 		}, nil
@@ -263,7 +263,7 @@ func (r *reporter) send() error {
 	}
 	batch := r.batch
 	r.batch = nil
-	if r.own == nil {
+	if r.own == nil && r.canAsk() {
 		var taken *web.Taken
 		where, err := asking(r.cmd.Context(), r.cmd, func(ctx context.Context, c *client.Client) error {
 			var err error
@@ -281,6 +281,8 @@ func (r *reporter) send() error {
 			}
 			return err
 		}
+	}
+	if r.own == nil {
 		if err := r.open(); err != nil {
 			return err
 		}
@@ -294,6 +296,15 @@ func (r *reporter) send() error {
 		}
 	}
 	return err
+}
+
+// canAsk reports whether there is a depeer that could be asked: one without a listener cannot.
+func (r *reporter) canAsk() bool {
+	if serverGiven(r.cmd) {
+		return true
+	}
+	cfg, err := loadConfig(r.cmd)
+	return err != nil || cfg.Web.Listen != ""
 }
 
 var errNobodyRuns = errors.New("no depeer runs with this configuration")
@@ -392,7 +403,7 @@ func sightingsListCommand() *cobra.Command {
 	l.StringVar(&f.to, "to", "", "before `TIME`, or to the end of the day")
 	l.IntVar(&f.limit, "limit", 1000, "at most `N`; 0: all")
 	l.BoolVar(&f.json, "json", false, "print JSON, one sighting a line")
-	return c
+	return asksServer(c)
 }
 
 func (f *listFlags) run(cmd *cobra.Command) error {

@@ -30,7 +30,7 @@ func writeStill(w io.Writer, list []timeline.Still, minPeers int) {
 // stillBy names the upstreams: those of single peers only where there are no others.
 func stillBy(x *timeline.Still, minPeers int) string {
 	if !x.Routed {
-		return "by nobody"
+		return "no more, as far as is heard"
 	}
 	by := slices.DeleteFunc(slices.Clone(x.By), func(u timeline.StillBy) bool { return u.Peers < minPeers })
 	if len(by) == 0 {

@@ -45,6 +45,9 @@ type people struct {
 
 // openPeople reaches the desk of the depeer of the configuration, and begs no process to run.
 func openPeople(cmd *cobra.Command) (*people, error) {
+	if serverGiven(cmd) {
+		return askPeople(cmd, nil)
+	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return nil, err
@@ -56,10 +59,9 @@ func openPeople(cmd *cobra.Command) (*people, error) {
 	ctx := cmd.Context()
 	p.bus, err = openSharedBus(ctx, cfg)
 	if errors.Is(err, bus.ErrInUse) && cfg.Web.Listen != "" {
-		p.where = "http://" + cfg.Web.Listen
-		p.http, err = client.New(client.Config{Server: p.where})
+		return askPeople(cmd, cfg)
 	}
-	if err != nil || p.http != nil {
+	if err != nil {
 		return p, err
 	}
 	ledger, err := openLedger(ctx, p.bus)
@@ -71,6 +73,13 @@ func openPeople(cmd *cobra.Command) (*people, error) {
 	}
 	p.desk = newDesk(ledger, func() *NotifyConfig { return &cfg.Notify })
 	return p, nil
+}
+
+// askPeople reaches the desk over HTTP: of --server, or of the depeer that runs with the configuration.
+func askPeople(cmd *cobra.Command, cfg *Config) (p *people, err error) {
+	p = &people{cfg: cfg}
+	p.http, p.where, err = newClient(cmd)
+	return p, err
 }
 
 // openSharedBus opens the bus of the configuration beside a depeer that may be running: its
@@ -89,6 +98,9 @@ func (p *people) close() error {
 	if p.bus != nil {
 		return p.bus.Close()
 	}
+	if p.http != nil {
+		p.http.Close()
+	}
 	return nil
 }
 
@@ -99,7 +111,11 @@ func withPeople(cmd *cobra.Command, work func(*people) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	return work(p)
+	err = work(p)
+	if errors.Is(err, client.ErrNobody) {
+		return fmt.Errorf("nobody answers at %s", p.where)
+	}
+	return err
 }
 
 // who is the person at the command line.
@@ -131,25 +147,25 @@ func noteIncident(cmd *cobra.Command, incident, text string, ack bool) error {
 
 // ackCommand and commentCommand are for the family incidents.
 func ackCommand() *cobra.Command {
-	return &cobra.Command{
+	return asksServer(&cobra.Command{
 		Use:   "ack ID [COMMENT...]",
 		Short: "Take care of an incident: nobody is reminded of it any more, and nobody else is told",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return noteIncident(cmd, args[0], strings.Join(args[1:], " "), true)
 		},
-	}
+	})
 }
 
 func commentCommand() *cobra.Command {
-	return &cobra.Command{
+	return asksServer(&cobra.Command{
 		Use:   "comment ID TEXT...",
 		Short: "Say something of an incident to all who were told of it",
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return noteIncident(cmd, args[0], strings.Join(args[1:], " "), false)
 		},
-	}
+	})
 }
 
 func (p *people) subscriptions(ctx context.Context) (out []notify.Subscription, err error) {
@@ -188,7 +204,7 @@ func subscriptionsListCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	return c
+	return asksServer(c)
 }
 
 // sayMatch is a match in the words of the configuration.
@@ -324,11 +340,11 @@ file in the JSON that list --json prints: quiet hours, escalation, digests and t
 	l.StringVar(&repeat, "repeat", "", "remind this often of what is open and not acknowledged (`DURATION`)")
 	l.StringVar(&every, "every", "", "at most one change in this time (`DURATION`)")
 	l.StringVar(&file, "file", "", "read it from this `FILE` of JSON; flags come first")
-	return c
+	return asksServer(c)
 }
 
 func subscriptionsRemoveCommand() *cobra.Command {
-	return &cobra.Command{
+	return asksServer(&cobra.Command{
 		Use:   "remove NAME",
 		Short: "Take away a subscription that was made at run time",
 		Args:  cobra.ExactArgs(1),
@@ -340,7 +356,7 @@ func subscriptionsRemoveCommand() *cobra.Command {
 				return p.desk.unsubscribe(cmd.Context(), args[0])
 			})
 		},
-	}
+	})
 }
 
 // errNotHere is what commands answer that need the NATS of a running depeer.
@@ -483,13 +499,13 @@ func silencesListCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	return c
+	return asksServer(c)
 }
 
 // areHosters refuses ids that are nobody's: a typing error would silence nobody, and say
 // nothing. Where others' lists are watched, who is on them today is not known here.
 func areHosters(cmd *cobra.Command, ids []string) error {
-	if len(ids) == 0 {
+	if len(ids) == 0 || serverGiven(cmd) && configFile(cmd) == "" {
 		return nil
 	}
 	cfg, err := loadConfig(cmd)
@@ -561,11 +577,11 @@ func silencesAddCommand() *cobra.Command {
 	c.Flags().StringVar(&lasts, "for", "", "how long (`DURATION`: 30m, 4h, 7d)")
 	c.Flags().StringVar(&until, "until", "", "until this `TIME`, UTC")
 	c.Flags().StringVar(&reason, "reason", "", "why; others want to know")
-	return c
+	return asksServer(c)
 }
 
 func silencesRemoveCommand() *cobra.Command {
-	return &cobra.Command{
+	return asksServer(&cobra.Command{
 		Use:   "remove ID",
 		Short: "End a silence that was made at run time",
 		Args:  cobra.ExactArgs(1),
@@ -577,5 +593,5 @@ func silencesRemoveCommand() *cobra.Command {
 				return p.desk.unsilence(cmd.Context(), args[0])
 			})
 		},
-	}
+	})
 }

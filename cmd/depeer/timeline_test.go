@@ -30,7 +30,7 @@ func TestStillRoutedOnTheBoard(t *testing.T) {
 	const want = `
 Still routed
   McColo Corp.  by AS6939 62 %, AS3549 38 %  27 days since first reported (2008-10-15)
-  InterCage     by nobody                    10 days since its first C&C server was seen (2008-11-01)
+  InterCage     no more, as far as is heard  10 days since its first C&C server was seen (2008-11-01)
   One peer      by AS64500 100 % (IPv6)      nothing was reported of it
 `
 	if b.String() != want {

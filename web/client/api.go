@@ -165,6 +165,11 @@ func (c *Client) Migrations(ctx context.Context, f Filter) (*web.List[cnc.Migrat
 	return get[web.List[cnc.Migration]](ctx, c, "/migrations", f.values("family"))
 }
 
+// Dossier is what is known of a hoster's C&C servers.
+func (c *Client) Dossier(ctx context.Context, hoster string) (*cnc.Dossier, error) {
+	return get[cnc.Dossier](ctx, c, "/hosters/"+url.PathEscape(hoster)+"/dossier", nil)
+}
+
 // Sightings lists observations of C&C servers.
 func (c *Client) Sightings(ctx context.Context, f Filter) (*web.List[cnc.Sighting], error) {
 	return get[web.List[cnc.Sighting]](ctx, c, "/sightings", f.values("family"))
