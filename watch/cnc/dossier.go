@@ -54,26 +54,16 @@ func (j *Judge) Dossier(hoster string, now time.Time) (Dossier, bool) {
 		c := &chains[len(chains)-1]
 		d.Cut, d.Dark = time.Unix(c.start, 0).UTC(), c.darkAt(now.Unix())
 	}
+	moves := j.movesByHome()
 	for name, f := range j.Families {
 		hosts := f.Homes[h.ID]
 		if len(hosts) == 0 {
 			continue
 		}
-		x := DossierFamily{Family: name, Hosts: len(hosts), Moves: []Migration{}}
-		for _, o := range hosts {
-			if first := time.Unix(o.First, 0).UTC(); x.Since.IsZero() || first.Before(x.Since) {
-				x.Since = first
-			}
-			if last := time.Unix(o.Last, 0).UTC(); last.After(x.Last) {
-				x.Last = last
-			}
+		x := stay(name, hosts)
+		if said := moves[household{h.ID, name}]; said != nil {
+			x.Moves = said
 		}
-		for _, v := range j.Said {
-			if v.M.Hoster == h.ID && v.M.Family == name {
-				x.Moves = append(x.Moves, v.M)
-			}
-		}
-		slices.SortFunc(x.Moves, func(a, b Migration) int { return cmp.Or(a.Seen.Compare(b.Seen), cmp.Compare(a.ID, b.ID)) })
 		x.Fate = j.fate(f, &x, d.Dark, now)
 		if d.Since.IsZero() || x.Since.Before(d.Since) {
 			d.Since = x.Since
