@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,6 +76,55 @@ func (l *Ledger) Notes(ctx context.Context, incident string) ([]Note, error) {
 		return nil, fmt.Errorf("what was said of incident %s: %w", incident, err)
 	}
 	return notes, nil
+}
+
+// FollowNotes tells every note that is made from now on, in order for each incident, until
+// ctx ends (nil) or tell fails. A note that is made while nobody follows is not told.
+func (l *Ledger) FollowNotes(ctx context.Context, tell func(incident string, n Note) error) error {
+	last := map[string]Note{} // by key: what was told last, or was there
+	begun := false
+	return l.store.Watch(ctx, keyNote+">", func(e Entry) error {
+		if e.Key == "" {
+			begun = true
+			return nil
+		}
+		incident, is := strings.CutPrefix(e.Key, keyNote)
+		if !is {
+			return nil
+		}
+		var notes []Note
+		if e.Value != nil {
+			if err := json.Unmarshal(e.Value, &notes); err != nil {
+				return fmt.Errorf("what is kept as %s: %w", e.Key, err)
+			}
+		}
+		was, known := last[e.Key]
+		fresh := notes
+		if known { // the oldest ones may have gone meanwhile: what is new stands behind the last
+			for i := range slices.Backward(notes) {
+				if sameNote(notes[i], was) {
+					fresh = notes[i+1:]
+					break
+				}
+			}
+		}
+		if len(notes) > 0 {
+			last[e.Key] = notes[len(notes)-1]
+		}
+		if !begun {
+			return nil
+		}
+		for _, n := range fresh {
+			if err := tell(incident, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func sameNote(a, b Note) bool {
+	return a.Who == b.Who && a.Comment == b.Comment && a.Ack == b.Ack && a.At.Equal(b.At)
 }
 
 // Unsubscribe forgets a subscription.

@@ -532,20 +532,26 @@ func next(t *Thread) string {
 		}
 		return "Look at that feed: depeer status. Until it is back nothing is concluded from its silence."
 	}
-	i := s.Incident
-	if i == nil {
+	if s.Incident == nil {
 		if s.Migration != nil {
 			return fmt.Sprintf("Check the evidence: depeer migrations --json; watch %s too if it holds.", bgp.ASN(s.Migration.To.ASN))
 		}
 		return ""
 	}
+	return nextOf(s.Incident, !t.Ended.IsZero())
+}
+
+// Next is what to do next about an incident, in one sentence: what messages say, too.
+func Next(i *watch.Incident) string { return nextOf(i, i.Phase == watch.Resolved) }
+
+func nextOf(i *watch.Incident, over bool) string {
 	story := fmt.Sprintf("depeer timeline %s --from %s", i.Hoster, i.Opened.Add(-time.Hour).UTC().Format("2006-01-02T15:04"))
 	where := "its prefixes"
 	if len(i.Prefixes) > 0 {
 		where = i.Prefixes[0].String()
 	}
 	switch {
-	case !t.Ended.IsZero():
+	case over:
 		return "The whole story: " + story
 	case i.Class == watch.HijackSuspect:
 		return fmt.Sprintf("Ask the holder whether %s may announce it; depeer explain %s", asns(i.Origins), where)

@@ -115,6 +115,18 @@ func (s *silence) covers(t *Thread, at time.Time) bool {
 	return true
 }
 
+// Covering gives the silences that keep a story from being told at a moment, in their order.
+func Covering(silences []Silence, s *Story, at time.Time) []Silence {
+	return slices.DeleteFunc(slices.Clone(silences), func(x Silence) bool {
+		one := silence{Silence: x, match: x.Match.unwanted()}
+		t := &Thread{Stories: []Story{*s}}
+		if s.Over { // what is over is asked about too
+			t.Ended = at
+		}
+		return !one.covers(t, at)
+	})
+}
+
 // wanted reports whether any subscription of the receiver wants the story, and by
 // what the first of them groups it.
 func (r *Rules) wanted(receiver string, s *Story) (by string, ok bool) {
