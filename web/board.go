@@ -187,7 +187,7 @@ func (s *Server) addBoard() {
 				hosters = append(hosters, x[i].Hoster)
 			}
 		}
-		return &body[Explanations]{Explanations{x, s.deps.Monitor.Gaps(s.now().Add(-24*time.Hour), time.Time{}), told(ctx, s.deps.Records, hosters)}}, nil
+		return &body[Explanations]{Explanations{x, s.deps.Monitor.Gaps(s.world().Add(-24*time.Hour), time.Time{}), told(ctx, s.deps.Records, hosters)}}, nil
 	})
 	register(s, reading("/hosters/{id}", "hoster", tagBoard, "How one hoster stands", ""), func(_ context.Context, in *struct {
 		ID string `path:"id" doc:"of the hoster" example:"mccolo"`

@@ -185,7 +185,7 @@ func (s *Server) note(ctx context.Context, incident, text string, ack bool) (*bo
 		return nil, absent(noDesk)
 	}
 	who, _ := access.From(ctx)
-	n := Note{At: s.now().UTC(), Who: who.Name, Ack: ack, Text: strings.TrimSpace(text)}
+	n := Note{At: s.world().UTC(), Who: who.Name, Ack: ack, Text: strings.TrimSpace(text)}
 	do := s.deps.Desk.Comment
 	if ack {
 		do = s.deps.Desk.Ack
@@ -249,7 +249,7 @@ func (s *Server) addSilences() {
 		if s.deps.Silence == nil {
 			return nil, absent(noNotify)
 		}
-		if !in.Body.Until.After(s.now()) {
+		if !in.Body.Until.After(s.world()) {
 			return nil, bad("until: %s is over already", in.Body.Until.Format(time.RFC3339))
 		}
 		who, _ := access.From(ctx)

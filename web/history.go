@@ -297,7 +297,7 @@ func addPictures[T any, P drawn[T]](s *Server, path, id, what string) {
 				return nil, bad("scale: is no number")
 			}
 			var out bytes.Buffer
-			if err := s.deps.Pictures(&out, &t.Body, Picture{PNG: kind == "png", Theme: d.Theme, Width: d.Width, Scale: d.Scale, Now: s.now().UTC()}); err != nil {
+			if err := s.deps.Pictures(&out, &t.Body, Picture{PNG: kind == "png", Theme: d.Theme, Width: d.Width, Scale: d.Scale, Now: s.world().UTC()}); err != nil {
 				return nil, err
 			}
 			return func(w http.ResponseWriter, _ *http.Request) {
@@ -337,7 +337,7 @@ func (s *Server) upstream(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := Upstream{ASN: q.ASN, Carries: []Carried{}, Missing: []string{}, Gaps: s.deps.Monitor.Gaps(s.now().Add(-24*time.Hour), time.Time{})}
+	out := Upstream{ASN: q.ASN, Carries: []Carried{}, Missing: []string{}, Gaps: s.deps.Monitor.Gaps(s.world().Add(-24*time.Hour), time.Time{})}
 	for _, h := range s.board.now().Hosters {
 		for _, u := range h.Upstreams {
 			if u.ASN == q.ASN {
@@ -406,7 +406,7 @@ func (s *Server) still(ctx context.Context, in *struct {
 		return nil, absent(noTimeline)
 	}
 	if at.IsZero() {
-		at = s.now().UTC()
+		at = s.world().UTC()
 	}
 	out, err := busy(ctx, s, func() (*[]timeline.Still, error) {
 		x, err := s.deps.Still(ctx, at, believed)

@@ -45,6 +45,7 @@ type Deps struct {
 	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
 	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
 	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
+	Now        func() time.Time                                                            // the time of the world that is watched; nil: that of today. Who may ask what goes by the clock of today in any case
 }
 
 // Server is the HTTP listener.
@@ -59,7 +60,8 @@ type Server struct {
 	board   board
 	hub     *hub
 	heavy   chan struct{} // one token for each question to the past that may be worked on at a time
-	now     func() time.Time
+	now     func() time.Time // of today
+	world   func() time.Time // of what is watched: another one where something past is replayed
 	served  [6]atomic.Uint64 // answers, by the hundreds of their status
 	servers []listening
 }
@@ -78,7 +80,10 @@ func Listen(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, deps: deps, scopes: map[string]access.Scope{}, heavy: make(chan struct{}, heavyAtOnce), now: time.Now}
+	s := &Server{cfg: cfg, deps: deps, scopes: map[string]access.Scope{}, heavy: make(chan struct{}, heavyAtOnce), now: time.Now, world: deps.Now}
+	if s.world == nil {
+		s.world = time.Now
+	}
 	s.hub = newHub(deps.Log, deps.Monitor, cmp.Or(cfg.Limits.Readers, defaultReaders), deps.Logger)
 	s.board.monitor = deps.Monitor
 	if cfg.TLS.Cert != "" {
