@@ -25,7 +25,7 @@ const (
 )
 
 type streamInput struct {
-	Type     []string `query:"type" doc:"what is told: event, incident, gap, status, change; everything where it is missing" example:"incident"`
+	Type     []string `query:"type" doc:"what is told: event, incident, gap, note, status, change; everything where it is missing" example:"incident"`
 	Hoster   []string `query:"hoster" doc:"ids of hosters; what concerns none is told too"`
 	Kind     []string `query:"kind" doc:"kinds of events, classes of incidents"`
 	Severity string   `query:"severity" enum:"info,warning,critical" doc:"at least; what has none is told too"`
@@ -43,9 +43,9 @@ func (in *streamInput) passes(x *item, scope access.Scope) bool {
 		(in.Severity == "" || x.severity == "" || slices.Index(order, x.severity) >= slices.Index(order, watch.Severity(in.Severity)))
 }
 
-const streamAbout = `Server-sent events. Each has a type (event, incident, gap, status, change), JSON as its data, and an id: who comes again with it as Last-Event-ID misses nothing.
+const streamAbout = `Server-sent events. Each has a type (event, incident, gap, note, status, change), JSON as its data, and an id: who comes again with it as Last-Event-ID misses nothing.
 
-The first, hello, says where one stands; status tells hosters and feeds that have changed; change, for admins, who did what. cut: the reader was too slow, and comes again.
+The first, hello, says where one stands; status tells hosters and feeds that have changed; note, what somebody said about an incident; change, for admins, who did what. cut: the reader was too slow, and comes again.
 reset: the id is of another log, and everything is to be loaded anew. again: half an hour is over, come again. Lines that begin with a colon only show that the line is alive.`
 
 func (s *Server) addStream() {
@@ -53,7 +53,7 @@ func (s *Server) addStream() {
 	o.others = map[string]*huma.Schema{"text/event-stream": {Type: huma.TypeString}}
 	streamed(s, o, nil, func(_ context.Context, in *streamInput) (func(http.ResponseWriter, *http.Request), error) {
 		for _, t := range in.Type {
-			if known := []string{"event", "incident", "gap", "status", "change"}; !slices.Contains(known, t) {
+			if known := []string{"event", "incident", "gap", "note", "status", "change"}; !slices.Contains(known, t) {
 				return nil, bad("type: %q is none of %s", t, words(known))
 			}
 		}
@@ -212,7 +212,8 @@ func (x *reader) follow(ctx context.Context, place seat, again bool) bool {
 			select {
 			case <-news:
 			case <-beat.C:
-				if !x.write([]byte(": still here\n\n")) {
+				// Who is not let in any more is not told any more, either.
+				if !access.Still(ctx) || !x.write([]byte(": still here\n\n")) {
 					return false
 				}
 			case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Who is somebody that has been let in.
@@ -15,6 +16,8 @@ type Who struct {
 	Scope Scope  `json:"scope"`
 	Via   string `json:"via"` // "token", "login"; "local" where nobody is asked
 	ID    string `json:"id,omitempty"`
+
+	Until time.Time `json:"until,omitzero"` // the token or the session ends; of a browser the earlier of both
 }
 
 type contextKey int
@@ -22,12 +25,20 @@ type contextKey int
 const (
 	whoKey contextKey = iota
 	clientKeyed
+	againKey
 )
 
 // From gives who is asking; false outside a request that was let in.
 func From(ctx context.Context) (Who, bool) {
 	w, ok := ctx.Value(whoKey).(Who)
 	return w, ok
+}
+
+// Still reports whether who was let in with the request may still come in: a token can be revoked
+// and a session can end while a long answer goes on.
+func Still(ctx context.Context) bool {
+	again, ok := ctx.Value(againKey).(func() bool)
+	return !ok || again()
 }
 
 // ClientOf gives the address that a request came from.

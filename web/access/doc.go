@@ -3,15 +3,21 @@
 //
 // # Who
 //
-// Somebody is known by an API token (Authorization: Bearer depeer_...) or by a login
-// at an OpenID Connect provider, which leaves a session cookie. Both have a [Scope]; each
-// operation needs one. Where neither is configured the listener is on loopback, and whoever
-// can reach it is this machine's user: [Admin].
+// Somebody is known by an API token (Authorization: Bearer depeer_...), or by a session
+// cookie, which a login at an OpenID Connect provider leaves, and so does a token that is shown
+// once (POST /login/token): a browser cannot send Authorization with all that it loads. All
+// have a [Scope]; each operation needs one. Where neither is configured the listener is on
+// loopback, and whoever can reach it is this machine's user: [Admin].
 //
 // A token is 256 random bits. It is shown once and kept as its SHA-256: nobody can guess
 // or compute it, so the hash needs neither salt nor stretching. Tokens end, and can be
 // revoked; the file is read again when it changes, and where it cannot be read nobody
-// gets in.
+// gets in. A session that began with a token may do what the token may, and ends with it: each
+// request looks at the file. What is kept of it is the token's hash.
+//
+// Scripts cannot read the cookie, and it is sent with TLS alone; a browser on this machine that
+// came without has one for its port. A stranger can ask which ways to log in there are
+// (GET /login/ways), and try a token a second.
 //
 // # What else is refused
 //
@@ -27,5 +33,6 @@
 //
 // Clients, sessions and logins that have begun are kept in memory, so many at most; the
 // oldest go first. Sessions end with the process: a browser then logs in again, which the
-// provider usually does without asking.
+// provider usually does without asking. An answer that goes on, as the stream does, asks
+// [Still] from time to time.
 package access

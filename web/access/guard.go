@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -49,21 +48,24 @@ type Deps struct {
 	Now     func() time.Time
 }
 
-// Finder looks a token up: [Tokens] does.
+// Finder looks a token up: [Tokens] does. An error says that tokens cannot be read.
 type Finder interface {
 	Find(secret string, now time.Time) (Token, bool, error)
+	FindHash(hash string, now time.Time) (Token, bool, error)
 }
 
 var _ Finder = (*Tokens)(nil)
 
 // Guard stands before all handlers.
 type Guard struct {
-	set    Settings
-	deps   Deps
-	limit  *limiter
-	login  *login // nil without a provider
-	origin *http.CrossOriginProtection
-	counts [len(Refusals)]atomic.Uint64
+	set      Settings
+	deps     Deps
+	limit    *limiter
+	guesses  *limiter // of tokens, at where one signs in
+	login    *login   // nil without a provider
+	sessions *sessions
+	origin   *http.CrossOriginProtection
+	counts   [len(Refusals)]atomic.Uint64
 }
 
 // Refusal says why a request was refused. The same word stands in logs and metrics.
@@ -84,7 +86,8 @@ var Refusals = [...]string{"around-proxy", "wrong-host", "too-many", "cross-site
 
 // NewGuard makes a guard. It asks nobody anything yet.
 func NewGuard(set Settings, deps Deps) (*Guard, error) {
-	g := &Guard{set: set, deps: deps, limit: newLimiter(set.Rate, set.Burst), origin: http.NewCrossOriginProtection()}
+	g := &Guard{set: set, deps: deps, limit: newLimiter(set.Rate, set.Burst), guesses: newLimiter(signInRate, signInBurst),
+		sessions: newSessions(&set, deps.Tokens, deps.Now), origin: http.NewCrossOriginProtection()}
 	if set.URL != "" {
 		u, err := url.Parse(set.URL)
 		if err != nil {
@@ -97,7 +100,7 @@ func NewGuard(set Settings, deps Deps) (*Guard, error) {
 		g.set.Hosts = append(slices.Clone(set.Hosts), strings.ToLower(u.Hostname()))
 	}
 	if set.Auth.OIDC.Issuer != "" {
-		l, err := newLogin(set.Auth, set.URL, deps.Now)
+		l, err := newLogin(set.Auth, set.URL, g.sessions, deps.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +139,7 @@ func (g *Guard) Handler(next http.Handler, needs func(*http.Request) Scope) http
 		if fault != nil { // a broken file lets nobody in, and says so where operators read
 			g.deps.Logger.Error("tokens cannot be read: nobody gets in with one", "err", fault)
 		}
-		if g.enter(w, r) {
+		if g.enter(w, r, who) {
 			return
 		}
 		if need != None && !known {
@@ -148,7 +151,8 @@ func (g *Guard) Handler(next http.Handler, needs func(*http.Request) Scope) http
 			return
 		}
 		if known {
-			r = r.WithContext(context.WithValue(r.Context(), whoKey, who))
+			ctx := context.WithValue(r.Context(), whoKey, who)
+			r = r.WithContext(context.WithValue(ctx, againKey, func() bool { _, known, _ := g.identify(r); return known }))
 		}
 		g.serve(w, r, next, who)
 	})
@@ -189,13 +193,13 @@ func (g *Guard) identify(r *http.Request) (Who, bool, error) {
 			return Who{}, false, nil
 		}
 		token, ok, err := g.deps.Tokens.Find(strings.TrimSpace(secret), g.deps.Now())
-		return Who{Name: token.Name, Scope: token.Scope, Via: "token", ID: token.ID}, ok, err
+		return whoOf(&token), ok, err
 	}
-	if g.login != nil {
-		who, ok := g.login.of(r)
-		return who, ok, nil
-	}
-	return Who{}, false, nil
+	return g.sessions.of(r)
+}
+
+func whoOf(t *Token) Who {
+	return Who{Name: t.Name, Scope: t.Scope, Via: "token", ID: t.ID, Until: t.Expires}
 }
 
 // strangersPay is what a request with a wrong token or none takes out of an address's
@@ -235,48 +239,6 @@ func (g *Guard) stranger(w http.ResponseWriter, r *http.Request) {
 		how = "come " + how
 	}
 	g.refuse(w, r, Stranger, http.StatusUnauthorized, how)
-}
-
-// enter serves what belongs to logging in and out.
-func (g *Guard) enter(w http.ResponseWriter, r *http.Request) bool {
-	if g.login == nil {
-		return false
-	}
-	now := func(what string, who Who, status int) {
-		g.changed(r, Change{What: what, Who: who.Name, Scope: who.Scope, Via: "login", Status: status})
-	}
-	switch {
-	case r.Method == http.MethodGet && r.URL.Path == LoginPath:
-		if err := g.login.begin(w, r); err != nil {
-			g.deps.Logger.Error("login", "err", err)
-			Problem(w, http.StatusBadGateway, err.Error())
-		}
-	case r.Method == http.MethodGet && r.URL.Path == CallbackPath:
-		who, next, err := g.login.finish(w, r)
-		var person errLogin
-		switch {
-		case errors.As(err, &person):
-			now("login", who, http.StatusForbidden)
-			Problem(w, http.StatusForbidden, err.Error())
-		case err != nil:
-			g.deps.Logger.Error("login", "err", err)
-			now("login", who, http.StatusBadGateway)
-			Problem(w, http.StatusBadGateway, err.Error())
-		default:
-			now("login", who, http.StatusOK)
-			// From the provider's page a redirect would come without the new cookie where SameSite is
-			// strict; it is lax, and the browser follows.
-			http.Redirect(w, r, next, http.StatusSeeOther)
-		}
-	case r.Method == http.MethodPost && r.URL.Path == LogoutPath:
-		who, _ := g.login.of(r)
-		g.login.end(w, r)
-		now("logout", who, http.StatusNoContent)
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		return false
-	}
-	return true
 }
 
 // serve hands on, and notes what was changed.

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
@@ -18,14 +17,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// SessionCookie is the name of the cookie of a login. The prefix makes browsers refuse
-// it without Secure, with a Domain, or for a part of the paths (RFC 6265bis 4.1.3.2).
-const SessionCookie = "__Host-depeer"
-
 // loginCookie ties a login that has begun to the browser that began it.
 const loginCookie = "__Host-depeer-login"
 
-// Where a login begins, comes back to, and ends.
+// Where a login begins at the provider, comes back to, and ends.
 const (
 	LoginPath    = "/login"
 	CallbackPath = "/login/callback"
@@ -35,20 +30,18 @@ const (
 const (
 	loginTime   = 10 * time.Minute // to type a password, and find the second factor
 	maxLogins   = 1000             // that have begun
-	maxSessions = 10_000
 	askProvider = 10 * time.Second
 )
 
 // login is the code flow of OpenID Connect with PKCE (RFC 7636), state and nonce.
 type login struct {
 	cfg      OIDC
-	session  time.Duration
 	redirect string
 	client   *http.Client
 	now      func() time.Time
 
 	begun    *remembered[begunLogin]
-	sessions *remembered[Who]
+	sessions *sessions
 
 	mu       sync.Mutex
 	provider *oidc.Provider // guarded by mu; nil until it has answered once
@@ -56,7 +49,7 @@ type login struct {
 
 type begunLogin struct{ browser, nonce, verifier, next string }
 
-func newLogin(cfg Config, base string, now func() time.Time) (*login, error) {
+func newLogin(cfg Config, base string, kept *sessions, now func() time.Time) (*login, error) {
 	client := &http.Client{Timeout: askProvider}
 	if cfg.OIDC.CA != "" {
 		pem, err := os.ReadFile(cfg.OIDC.CA)
@@ -71,8 +64,8 @@ func newLogin(cfg Config, base string, now func() time.Time) (*login, error) {
 		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 		client.Transport = t
 	}
-	return &login{cfg: cfg.OIDC, session: cmp.Or(cfg.Session, defaultSession), redirect: strings.TrimSuffix(base, "/") + CallbackPath, client: client, now: now,
-		begun: newRemembered[begunLogin](maxLogins), sessions: newRemembered[Who](maxSessions)}, nil
+	return &login{cfg: cfg.OIDC, redirect: strings.TrimSuffix(base, "/") + CallbackPath, client: client, now: now,
+		begun: newRemembered[begunLogin](maxLogins), sessions: kept}, nil
 }
 
 // ask gives the provider. It is asked for its document when somebody logs in first, not at the
@@ -100,7 +93,7 @@ func (l *login) begin(w http.ResponseWriter, r *http.Request) error {
 	}
 	b := begunLogin{browser: randomName(), nonce: randomName(), verifier: oauth2.GenerateVerifier(), next: localPath(r.URL.Query().Get("next"))}
 	state := l.begun.put(b, l.now().Add(loginTime))
-	setCookie(w, loginCookie, b.browser, loginTime)
+	setCookie(w, loginCookie, b.browser, loginTime, true)
 	http.Redirect(w, r, flow.AuthCodeURL(state, oidc.Nonce(b.nonce), oauth2.S256ChallengeOption(b.verifier)), http.StatusFound)
 	return nil
 }
@@ -118,7 +111,7 @@ func (l *login) finish(w http.ResponseWriter, r *http.Request) (Who, string, err
 	if err != nil || !known || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(b.browser)) != 1 {
 		return Who{}, "", errLogin{"this login was not begun in this browser, or too long ago: log in again at " + LoginPath}
 	}
-	setCookie(w, loginCookie, "", -1)
+	setCookie(w, loginCookie, "", -1, true)
 	if code := q.Get("error"); code != "" {
 		return Who{}, "", errLogin{fmt.Sprintf("the login provider says no: %.100q", code)}
 	}
@@ -130,8 +123,7 @@ func (l *login) finish(w http.ResponseWriter, r *http.Request) (Who, string, err
 	if who.Scope == None {
 		return who, "", errLogin{fmt.Sprintf("you are known as %.100s, and nothing in your %s allows anything here: ask who runs this depeer (web.auth.oidc)", who.Name, l.cfg.Claim)}
 	}
-	setCookie(w, SessionCookie, l.sessions.put(who, l.now().Add(l.session)), l.session)
-	return who, b.next, nil
+	return l.sessions.begin(w, r, who, "", time.Time{}), b.next, nil
 }
 
 // redeem gets the identity for the code, and checks it: signature, issuer, audience, end,
@@ -212,32 +204,6 @@ func (l *login) who(claims map[string]any) Who {
 	}
 	who.Scope = l.cfg.scope(values)
 	return who
-}
-
-// of gives who has logged in with this browser.
-func (l *login) of(r *http.Request) (Who, bool) {
-	c, err := r.Cookie(SessionCookie)
-	if err != nil {
-		return Who{}, false
-	}
-	return l.sessions.get(c.Value, l.now())
-}
-
-// end ends the session of this browser.
-func (l *login) end(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(SessionCookie); err == nil {
-		l.sessions.take(c.Value, l.now())
-	}
-	setCookie(w, SessionCookie, "", -1)
-}
-
-// setCookie sets a cookie that scripts cannot read; a negative life takes it away.
-func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second)}
-	if life < 0 {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
 }
 
 // localPath is the page to go to after a login: one of ours, whatever was asked for.

@@ -105,6 +105,11 @@ func (t *Tokens) List() ([]Token, error) {
 // Find gives the token of a secret that holds at that moment. An error says that the
 // file cannot be read: then nobody has a token.
 func (t *Tokens) Find(secret string, now time.Time) (Token, bool, error) {
+	return t.FindHash(hashOf(secret), now)
+}
+
+// FindHash is Find by what is kept of the secret: whether a token that was shown still holds.
+func (t *Tokens) FindHash(hash string, now time.Time) (Token, bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	info, err := os.Stat(t.path)
@@ -122,7 +127,7 @@ func (t *Tokens) Find(secret string, now time.Time) (Token, bool, error) {
 		}
 	}
 	// A map tells by its timing at most something about hashes of what does not fit.
-	token, ok := t.byHash[hashOf(secret)]
+	token, ok := t.byHash[hash]
 	if !ok || !now.Before(token.Expires) {
 		return Token{}, false, t.err
 	}

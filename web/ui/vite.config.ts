@@ -13,6 +13,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
   },
-  server: { proxy: { "/api": { target: depeer, changeOrigin: true, headers: { origin: depeer } } } },
+  server: { proxy: Object.fromEntries(["/api", "/login", "/logout"].map((path) => [path, { target: depeer, changeOrigin: true, headers: { origin: depeer } }])) },
   test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
 });
