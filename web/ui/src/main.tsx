@@ -1,29 +1,41 @@
-import { render } from "preact";
+import { render, type ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
-import { ErrorBoundary, lazy, LocationProvider, Route, Router } from "preact-iso";
+import { lazy, LocationProvider, Route, Router } from "preact-iso";
 import { keepBoard } from "./api/board";
 import { openStream } from "./api/stream";
+import { Guarded, NotFetched } from "./fault";
 import { Board } from "./pages/board";
 import { Shell } from "./shell";
 import "./base.css";
 
+// A page that could not be fetched is tried again when it is loaded anew.
+function later(fetched: Promise<ComponentType>): Promise<ComponentType> {
+  return fetched.catch(() => NotFetched);
+}
+
+// What the server answers by itself is no page: the browser asks for it.
+const ours = /^\/(?!api\/|openapi|login|logout|metrics|healthz|readyz)/;
+
 // What draws is fetched when it is looked at: the board is there at once.
-const Hoster = lazy(() => import("./pages/hoster").then((m) => m.Hoster));
-const Incidents = lazy(() => import("./pages/incidents").then((m) => m.Incidents));
-const Incident = lazy(() => import("./pages/incident").then((m) => m.Incident));
-const Events = lazy(() => import("./pages/incidents").then((m) => m.Events));
-const Prefix = lazy(() => import("./pages/prefix").then((m) => m.Prefix));
-const Asn = lazy(() => import("./pages/prefix").then((m) => m.Asn));
-const Upstream = lazy(() => import("./pages/upstream").then((m) => m.Upstream));
-const Family = lazy(() => import("./pages/family").then((m) => m.Family));
-const Migrations = lazy(() => import("./pages/family").then((m) => m.Migrations));
-const Explain = lazy(() => import("./pages/explain").then((m) => m.Explain));
-const Subscriptions = lazy(() => import("./pages/subscriptions").then((m) => m.Subscriptions));
-const Feeds = lazy(() => import("./pages/feeds").then((m) => m.Feeds));
-const Search = lazy(() => import("./pages/search").then((m) => m.Search));
-const SignIn = lazy(() => import("./pages/signin").then((m) => m.SignIn));
+const Hoster = lazy(() => later(import("./pages/hoster").then((m) => m.Hoster)));
+const Incidents = lazy(() => later(import("./pages/incidents").then((m) => m.Incidents)));
+const Incident = lazy(() => later(import("./pages/incident").then((m) => m.Incident)));
+const Events = lazy(() => later(import("./pages/incidents").then((m) => m.Events)));
+const Prefix = lazy(() => later(import("./pages/prefix").then((m) => m.Prefix)));
+const Asn = lazy(() => later(import("./pages/prefix").then((m) => m.Asn)));
+const Upstream = lazy(() => later(import("./pages/upstream").then((m) => m.Upstream)));
+const Family = lazy(() => later(import("./pages/family").then((m) => m.Family)));
+const Migrations = lazy(() => later(import("./pages/family").then((m) => m.Migrations)));
+const Explain = lazy(() => later(import("./pages/explain").then((m) => m.Explain)));
+const Subscriptions = lazy(() => later(import("./pages/subscriptions").then((m) => m.Subscriptions)));
+const Feeds = lazy(() => later(import("./pages/feeds").then((m) => m.Feeds)));
+const Search = lazy(() => later(import("./pages/search").then((m) => m.Search)));
+const SignIn = lazy(() => later(import("./pages/signin").then((m) => m.SignIn)));
 
 function Nowhere() {
+  useEffect(() => {
+    document.title = "There is no such page – depeer";
+  }, []);
   return (
     <div class="page">
       <h1>There is no such page</h1>
@@ -40,9 +52,9 @@ function Pages() {
     return keepBoard();
   }, []);
   return (
-    <LocationProvider>
+    <LocationProvider scope={ours}>
       <Shell>
-        <ErrorBoundary>
+        <Guarded>
           <Router>
             <Route path="/" component={Board} />
             <Route path="/hosters/:id" component={Hoster} />
@@ -61,7 +73,7 @@ function Pages() {
             <Route path="/sign-in" component={SignIn} />
             <Route default component={Nowhere} />
           </Router>
-        </ErrorBoundary>
+        </Guarded>
       </Shell>
     </LocationProvider>
   );

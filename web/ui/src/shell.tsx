@@ -6,6 +6,7 @@ import { stranger } from "./api/ask";
 import { board, boardTrouble, now } from "./api/board";
 import { line } from "./api/stream";
 import { many } from "./api/types";
+import { Time } from "./parts/parts";
 import { Playback } from "./playback";
 import { count, local, utc } from "./words";
 
@@ -55,6 +56,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <main id="main" ref={main} tabIndex={-1}>
         {children}
       </main>
+      <Lost />
     </>
   );
 }
@@ -111,6 +113,24 @@ function Eyes() {
       <span aria-hidden="true">{is === "good" ? "●" : is === "quiet" ? "○" : "▲"} </span>
       {text}
     </a>
+  );
+}
+
+/** Says of what time everything is that one sees, while the connection is lost. Below everything, so that nothing jumps. */
+function Lost() {
+  const since = useRef(0);
+  if (line.value !== "lost") {
+    since.current = 0;
+    return <div role="status" />; // there before it says something: readers by ear are told then
+  }
+  since.current ||= now();
+  return (
+    <div class="lost" role="status">
+      <strong>
+        <span aria-hidden="true">▲ </span>No connection to depeer.
+      </strong>{" "}
+      What you see is of <Time at={new Date(since.current).toISOString()} /> or older. It is asked again by itself; if this stays, see whether depeer runs (<code>depeer status</code>).
+    </div>
   );
 }
 

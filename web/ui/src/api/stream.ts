@@ -43,7 +43,9 @@ export function openStream(): void {
   source.addEventListener("hello", () => {
     const was = line.value;
     line.value = "live";
-    if (was === "lost") tell("back", null);
+    if (was !== "lost") return;
+    tell("back", null);
+    everythingAnew(); // what was asked meanwhile has failed, and what was told then is told to nobody who asks once
   });
   source.addEventListener("reset", everythingAnew);
   for (const kind of ["event", "incident", "gap", "status"] as const) {
