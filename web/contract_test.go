@@ -121,6 +121,7 @@ var examples = []string{
 	"/events", "/events?kind=upstream.lost,route.withdrawn&hoster=mccolo&severity=critical&order=oldest", "/events?upstream=6939&prefix=208.66.0.0/16", "/incidents", "/incidents?phase=open&class=depeered",
 	"/incidents/i1", "/migrations", "/migrations?family=rustock&score=3", "/sightings", "/sightings?source=tracker", "/hosters/mccolo/dossier",
 	"/bgplay?resource=208.66.192.0/22", "/bgplay?resource=AS26780", "/bgplay?resource=mccolo&from=2008-11-11", "/subscriptions", "/silences",
+	"/families", "/families?hoster=mccolo&family=costrat&limit=1", "/families/rustock", "/search?q=mccolo", "/search?q=AS26780", "/search?q=nothing+of+the+kind",
 }
 
 // operationOf finds the path of the document that an address is of.
@@ -202,7 +203,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"/hosters/none", "/hosters/none/timeline", "/prefixes/192.0.2.0%2F24/timeline", "/asns/no/timeline", "/events?limit=-1", "/events?limit=x", "/events?cursor=AA", "/events?kinds=x",
-		"/events?severity=loud", "/incidents/none", "/bgplay", "/bgplay?resource=nobody", "/gaps?from=2008-11-12&to=2008-11-11", "/stream?after=x", "/stream?type=all", "/hosters/none/dossier"} {
+		"/events?severity=loud", "/incidents/none", "/bgplay", "/bgplay?resource=nobody", "/gaps?from=2008-11-12&to=2008-11-11", "/stream?after=x", "/stream?type=all", "/hosters/none/dossier", "/families/none", "/families?cursor=AA", "/search?q=" + strings.Repeat("x", 201)} {
 		a := c.get("/api/v1" + wrong)
 		if a.status != http.StatusNotFound && a.status != http.StatusBadRequest || a.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s %s", wrong, a.status, a.header.Get("Content-Type"), a.body)
@@ -229,7 +230,7 @@ func TestAbsentParts(t *testing.T) {
 	deps = web.Deps{Monitor: w, Metrics: deps.Metrics, Logger: deps.Logger}
 	c := newCaller(t, start(t, web.Config{}, deps))
 	for path, word := range map[string]string{"/hosters/mccolo/timeline": "timeline", "/asns/26780/timeline.svg": "picture", "/events": "timeline", "/incidents/i1": "timeline", "/events?format=csv": "timeline",
-		"/subscriptions": "notify", "/silences": "notify", "/bgplay?resource=AS26780": "timeline", "/still": "timeline", "/hosters/mccolo/dossier": "sightings", "/prefixes/192.0.2.0/24/routes": "timeline"} {
+		"/subscriptions": "notify", "/silences": "notify", "/bgplay?resource=AS26780": "timeline", "/still": "timeline", "/hosters/mccolo/dossier": "sightings", "/families": "sightings", "/families/rustock": "sightings", "/prefixes/192.0.2.0/24/routes": "timeline"} {
 		if a := c.get("/api/v1" + path); a.status != http.StatusNotImplemented || !strings.Contains(a.body, word) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,9 @@ type Deps struct {
 	Silence    Silences                                                                    // may be nil
 	Sightings  Sightings                                                                   // takes sightings in; may be nil
 	Dossier    func(context.Context, string) (*cnc.Dossier, error)                         // what is known of a hoster's C&C; may be nil
+	Families   Families                                                                    // what is known of C&C families; may be nil
+	Register   cnc.Register                                                                // names of AS numbers; may be nil
+	Space      func(context.Context, netip.Prefix) ([]Space, error)                        // watched prefixes that cover a prefix, longest first, and then some that it covers; may be nil
 	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
 	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
 	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
@@ -59,7 +63,7 @@ type Server struct {
 	mux     *http.ServeMux
 	board   board
 	hub     *hub
-	heavy   chan struct{} // one token for each question to the past that may be worked on at a time
+	heavy   chan struct{}    // one token for each question to the past that may be worked on at a time
 	now     func() time.Time // of today
 	world   func() time.Time // of what is watched: another one where something past is replayed
 	served  [6]atomic.Uint64 // answers, by the hundreds of their status
@@ -209,6 +213,8 @@ func (s *Server) routes() http.Handler {
 	s.addBoard()
 	s.addHistory()
 	s.addRecords()
+	s.addFamilies()
+	s.addSearch()
 	s.addDesk()
 	s.addStream()
 	document, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")

@@ -144,6 +144,7 @@ func (w *world) deps() web.Deps {
 			}
 			return picture.SVG(out, t, o)
 		},
+		Families: families{}, Register: families{}, Space: w.space,
 		Dossier: func(_ context.Context, hoster string) (*cnc.Dossier, error) {
 			if hoster != "mccolo" {
 				return nil, fmt.Errorf("no hoster has the id %s: %w", hoster, web.ErrUnknown)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -46,12 +47,14 @@ func tokenFile(cfg *Config) *access.Tokens {
 // webDeps joins the parts that answer.
 func (m *monitor) webDeps(s *stopper) web.Deps {
 	d := web.Deps{Monitor: m, Metrics: m.metrics, Logger: m.log, Version: thisBuild().Version, Log: busLog{m.bus}, Tokens: tokenFile(m.cfg)}
+	var past *pastOf
 	if !m.cfg.Timeline.Off {
-		past := &pastOf{m: m}
+		past = &pastOf{m: m}
 		s.add("past", func(context.Context) error { return past.close() })
 		d.History, d.Records, d.BGPlay, d.Still, d.Difference = past, past, past.BGPlay, past.Still, past.Difference
 		d.Pictures = drawPicture
 	}
+	d.Space = func(ctx context.Context, p netip.Prefix) ([]web.Space, error) { return m.space(ctx, past, p) }
 	if m.seen != nil {
 		d.Sightings = m.seen
 	}
@@ -63,6 +66,8 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 	}
 	if m.moves != nil {
 		d.Dossier = m.dossier
+		d.Families = familiesOf{m.moves, m.seen.families, func() time.Time { return time.Now().UTC() }}
+		d.Register = m.seen.register()
 	}
 	return d
 }
