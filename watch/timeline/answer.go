@@ -40,6 +40,8 @@ type Routes struct {
 	Longest  netip.Prefix `json:"longest,omitzero"` // Asking.Addr: the prefix that was found
 	Routes   []Route      `json:"routes"`           // by prefix and peer
 	Peers    int          `json:"peers"`            // of all peers those that were heard at that moment
+	Previous *time.Time   `json:"previous"`         // of the last change before the moment; null where none is known
+	Next     *time.Time   `json:"next"`             // of the first change after it
 	Gaps     []watch.Gap  `json:"gaps"`             // that touch the moment
 	Missing  []string     `json:"missing"`          // what could not be seen, in sentences
 }
@@ -66,14 +68,35 @@ type RouteChange struct {
 
 // Carried answers "what did an upstream carry, gain and drop".
 type Carried struct {
-	ASN      uint32      `json:"asn"`
-	From     time.Time   `json:"from"`
-	To       time.Time   `json:"to"`
-	Believed time.Time   `json:"believed,omitzero"`
-	Prefixes []Carriage  `json:"prefixes"` // by hoster and prefix
-	Through  int         `json:"through"`  // prefixes that it stood in a path of at any place
-	Gaps     []watch.Gap `json:"gaps"`
-	Missing  []string    `json:"missing"`
+	ASN      uint32          `json:"asn"`
+	From     time.Time       `json:"from"`
+	To       time.Time       `json:"to"`
+	Believed time.Time       `json:"believed,omitzero"`
+	Hosters  []CarriedHoster `json:"hosters"`  // in order of their ids
+	Course   []Load          `json:"course"`   // how many it carried; the first is at the beginning of the period
+	Prefixes []Carriage      `json:"prefixes"` // by hoster and prefix
+	Through  int             `json:"through"`  // prefixes that it stood in a path of at any place
+	Gaps     []watch.Gap     `json:"gaps"`
+	Missing  []string        `json:"missing"`
+}
+
+// CarriedHoster is one hoster that an AS was the upstream of, with any of its prefixes.
+type CarriedHoster struct {
+	Hoster  string     `json:"hoster"`
+	Name    string     `json:"name"`
+	Before  int        `json:"before"`  // prefixes that it had through it at the beginning
+	After   int        `json:"after"`   // and at the end
+	Most    int        `json:"most"`    // and most at a time
+	Peers   int        `json:"peers"`   // most peers at a time that had one of its prefixes so
+	Gained  *time.Time `json:"gained"`  // when the first prefix came, where there was none at the beginning
+	Dropped *time.Time `json:"dropped"` // when the last one went, where there is none at the end
+}
+
+// Load is how much an AS was the upstream of, from At on until the next.
+type Load struct {
+	At       time.Time `json:"at"`
+	Hosters  int       `json:"hosters"`  // that are watched
+	Prefixes int       `json:"prefixes"` // of theirs
 }
 
 // Carriage is one prefix that an AS was the upstream of.

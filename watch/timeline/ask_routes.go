@@ -27,6 +27,16 @@ func (a *Asker) RoutesAt(ctx context.Context, q Asking) (*Routes, error) {
 			out.Peers++
 		}
 	}
+	previous, next, err := s.neighbours(ctx, at, q.Believed)
+	if err != nil {
+		return nil, err
+	}
+	if !previous.IsZero() {
+		out.Previous = &previous
+	}
+	if !next.IsZero() {
+		out.Next = &next
+	}
 	if out.Gaps, err = a.Gaps(ctx, at, at, q.Believed); err != nil {
 		return nil, err
 	}

@@ -29,13 +29,16 @@ func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
 	}
 	s := newSweep(a, t)
 	loads := map[*subject]*load{}
+	all := &league{from: t.q.From, customers: map[string]*customer{}}
 	s.moved = func(p *pair, old, now *held, at time.Time) {
+		all.reach(at)
 		l := loads[p.s]
 		if l == nil {
 			l = &load{}
 			loads[p.s] = l
 		}
 		l.moved(q.ASN, p, old, now, at, t.q.From)
+		all.touch(p.s.group.hoster, l)
 	}
 	if err := s.read(ctx); err != nil {
 		return nil, err
@@ -57,7 +60,11 @@ func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
 			c.Dropped = &l.dropped
 		}
 		out.Prefixes = append(out.Prefixes, c)
+		if l.customer != nil {
+			l.customer.Peers = max(l.customer.Peers, l.most)
+		}
 	}
+	out.Hosters, out.Course = all.end(a, t.q.To, q.Exact)
 	slices.SortFunc(out.Prefixes, func(a, b Carriage) int {
 		return cmp.Or(cmp.Compare(a.Hoster, b.Hoster), comparePrefixes(a.Prefix, b.Prefix))
 	})
@@ -77,6 +84,10 @@ type load struct {
 	was               int       // as it was before at
 	gained, dropped   time.Time
 	origin            uint32
+
+	customer *customer // whose prefix it is; nil where nobody's who is watched
+	counted  bool      // it is among those that are carried
+	marked   bool      // it is among those that changed
 }
 
 func (l *load) moved(asn uint32, p *pair, old, now *held, at, from time.Time) {
