@@ -22,6 +22,9 @@ var barePage = template.Must(template.New("bare").Parse(`<!doctype html>
 On a terminal: <code>depeer status</code>.</p>
 `))
 
+// builtPages gives the pages, or says that there are none.
+var builtPages = ui.Files
+
 func (s *Server) bare(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = barePage.Execute(w, s.board.now()) // the client went
@@ -38,7 +41,7 @@ var places = []string{"/{$}", "/hosters/{id}", "/incidents", "/incidents/{id}", 
 // addPages serves the pages. They are the same for everybody and hold no answers: strangers
 // may load them, and are then asked who they are by what they ask.
 func (s *Server) addPages(m *http.ServeMux) {
-	files, built := ui.Files()
+	files, built := builtPages()
 	if !built {
 		m.HandleFunc("GET /{$}", s.bare)
 		return
@@ -51,13 +54,23 @@ func (s *Server) addPages(m *http.ServeMux) {
 		s.scopes[pattern] = access.None
 		m.HandleFunc(pattern, h)
 	}
-	for _, place := range places {
-		open("GET "+place, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Header().Set("Content-Security-Policy", pagesPolicy)
-			_, _ = w.Write(index) // the client went
-		})
+	page := func(w http.ResponseWriter, status int) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", pagesPolicy)
+		w.WriteHeader(status)
+		_, _ = w.Write(index) // the client went
 	}
+	for _, place := range places {
+		open("GET "+place, func(w http.ResponseWriter, _ *http.Request) { page(w, http.StatusOK) })
+	}
+	// Whoever mistypes a place in a browser is told so by a page, which leads on.
+	m.HandleFunc("GET /{nowhere...}", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			problem(w, http.StatusNotFound, "nothing is served at "+r.URL.Path)
+			return
+		}
+		page(w, http.StatusNotFound)
+	})
 	for _, name := range assets(files) {
 		open("GET /"+name, func(w http.ResponseWriter, r *http.Request) { asset(w, r, files, name) })
 	}
