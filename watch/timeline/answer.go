@@ -16,6 +16,7 @@ type Asking struct {
 	ASN      uint32       // what it originates; where that is nothing, what it carries
 	Addr     netip.Addr   // its longest prefix at the end of the period
 	From, To time.Time    // zero: from the first change on, up to the last one
+	Since    time.Time    // peers count that held a prefix from then on; zero, or less than Baseline before From: Baseline before From
 	Believed time.Time    // zero: all that is known
 	Exact    bool         // every step of a series, however many; otherwise, beyond 4000, what a drawing shows of them
 }

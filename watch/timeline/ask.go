@@ -21,8 +21,8 @@ import (
 // # What counts
 //
 // A peer's word on a prefix is a pair. A pair is eligible from the moment at which the
-// peer held the prefix for the first time within Baseline before the period or since,
-// for as long as the peer is heard: after Left it is not, until Joined. Visibility is
+// peer held the prefix for the first time within Baseline before the period (or from Asking.Since on,
+// where that is earlier) or since, for as long as the peer is heard: after Left it is not, until Joined. Visibility is
 // the share of the eligible pairs that hold a route; the share of an upstream or of an
 // origin is that of the eligible pairs whose route runs along it. So much a store can know: not which
 // peers had a full table and never held the prefix, nor which are stuck with a route (the

@@ -119,7 +119,11 @@ func (s *sweep) groupOf(ids []string) *group {
 // who held them in the baseline.
 func (s *sweep) read(ctx context.Context) error {
 	q := &s.target.q
-	err := s.span(ctx, Span{From: s.a.before(q.From), To: q.To, Believed: q.Believed})
+	from := s.a.before(q.From)
+	if !q.Since.IsZero() && q.Since.Before(from) {
+		from = q.Since
+	}
+	err := s.span(ctx, Span{From: from, To: q.To, Believed: q.Believed})
 	if err == nil && s.counts != nil {
 		s.counts.end()
 	}

@@ -140,6 +140,25 @@ func intervalLines(list []timeline.Interval) (out []string) {
 	return out
 }
 
+// Whoever looks closer at a month in which a hoster was dark sees that it was dark, not that
+// nobody was there to see.
+func TestCloserLooksCountTheSamePeers(t *testing.T) {
+	m := store(t, mccoloDay()...)
+	keep(t, m, timeline.Batch{Recorded: minute(55), Changes: []timeline.Change{
+		tell(52, timeline.Withdrawn, peerA, net22), tell(52, timeline.Withdrawn, peerB, net22), tell(52, timeline.Withdrawn, peerC, net22)}})
+	a := asker(m)
+	a.Baseline = 5 * time.Minute
+	for since, want := range map[time.Time]string{{}: "70 0.00/0", minute(68): "70 0.00/0", minute(1): "70 0.00/3"} {
+		x, err := a.Timeline(context.Background(), timeline.Asking{Hoster: "mccolo", From: minute(70), To: minute(80), Since: since})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := steps(&x.Visibility[0]); got != want {
+			t.Errorf("since %v: %s, want %s", since, got, want)
+		}
+	}
+}
+
 func TestIntervals(t *testing.T) {
 	m := store(t, append(mccoloDay(), // at once withdrawn and announced by another is no end; what lasts no moment was not
 		tell(55, timeline.Withdrawn, peerB, net22), tell(55, timeline.Announced, peerC, net22, 64503, 1299, 26780),
