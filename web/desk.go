@@ -52,6 +52,13 @@ type Note struct {
 	Text string    `json:"text"`
 }
 
+// Said is a note as the stream tells it.
+type Said struct {
+	Type     string `json:"type"` // "note"
+	Incident string `json:"incident"`
+	Note
+}
+
 // Subscription says who wants to hear of what, where, and when not. Durations are texts: 15m, 36h, 7d.
 type Subscription struct {
 	Name        string       `json:"name" pattern:"^[a-z0-9-]{1,64}$" doc:"small letters, digits, dashes" example:"noc"`
@@ -174,6 +181,7 @@ func (s *Server) addDesk() {
 	})
 	s.addSubscriptions()
 	s.addSilences()
+	s.addRehearsal()
 	o := changing(http.MethodPost, "/sightings", "report-sightings", "Report C&C servers that were seen", access.Operator)
 	o.about = "A sighting, or a list of them. Each needs family, at, and one of addr, name and url; id is made from them."
 	o.body = 8 << 20

@@ -21,7 +21,7 @@
 // # The stream
 //
 // GET stream tells entries of the log in order, each once, with an id to go on from; changes
-// of the board and of who did what carry none and are not told again. All readers share
+// of the board, what people say about incidents and who did what carry none and are not told again. All readers share
 // one bounded ring: who falls out of it is cut off, told so, and goes on from its id when it comes
 // again. No reader holds up another, or the judgement.
 //

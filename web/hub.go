@@ -46,6 +46,7 @@ const (
 type hub struct {
 	log      Log // nil: only the status is told
 	monitor  Monitor
+	said     func(context.Context, func(Said)) error // nil: notes are not told
 	logger   *slog.Logger
 	most     int // readers
 	room     int // bytes in the ring
@@ -88,6 +89,9 @@ func newHub(log Log, m Monitor, most int, logger *slog.Logger) *hub {
 func (h *hub) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { h.look(ctx) })
+	if h.said != nil {
+		all.Go(func() { h.notes(ctx) })
+	}
 	if h.log == nil {
 		close(h.begun)
 	} else {
@@ -240,6 +244,28 @@ func (h *hub) change(c access.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add(item{kind: "change", scope: access.Admin, frame: frame("change", "", body)})
+}
+
+// notes tells what people say about incidents. They stand in no log: whoever was away
+// asks for the incident.
+func (h *hub) notes(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := h.said(ctx, func(n Said) {
+			n.Type = "note"
+			body, err := json.Marshal(n)
+			if err != nil {
+				return
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.add(item{kind: "note", frame: frame("note", "", body)})
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		h.logger.Warn("what people say about incidents cannot be followed, the stream waits", "err", err)
+		wait(ctx, retryLog)
+	}
 }
 
 var errFull = errors.New("the stream has as many readers as it may have (web.limits.readers)")

@@ -236,14 +236,16 @@ func exported[T export.Item](ctx context.Context, q timeline.RecordQuery, limit 
 
 // Story is an incident with everything that belongs to it.
 type Story struct {
-	Incident   watch.Incident    `json:"incident"`  // the latest revision
-	Revisions  []watch.Incident  `json:"revisions"` // oldest first
-	Events     []watch.Event     `json:"events"`    // oldest first
-	Migrations []cnc.Migration   `json:"migrations"`
-	Notes      []Note            `json:"notes"`      // who acknowledged and commented
-	Deliveries []json.RawMessage `json:"deliveries"` // who was told, and why not
-	Gaps       []watch.Gap       `json:"gaps"`       // that touch it: what happened there is not known
-	Missing    []string          `json:"missing"`    // what could not be said, in sentences
+	Incident   watch.Incident   `json:"incident"`  // the latest revision
+	Revisions  []watch.Incident `json:"revisions"` // oldest first
+	Events     []watch.Event    `json:"events"`    // oldest first
+	Migrations []cnc.Migration  `json:"migrations"`
+	Notes      []Note           `json:"notes"`          // who acknowledged and commented
+	Deliveries []Told           `json:"deliveries"`     // who was told, and why not, oldest first
+	Silences   []Silence        `json:"silences"`       // in force now, that keep it from being told
+	Next       string           `json:"next,omitempty"` // what to do next, in a sentence; messages say the same
+	Gaps       []watch.Gap      `json:"gaps"`           // that touch it: what happened there is not known
+	Missing    []string         `json:"missing"`        // what could not be said, in sentences
 }
 
 const mostOfStory = 1000 // of each kind of record
@@ -254,7 +256,7 @@ func (s *Server) incident(ctx context.Context, in *struct {
 	if s.deps.Records == nil {
 		return nil, absent(noTimeline)
 	}
-	out := Story{Migrations: []cnc.Migration{}, Notes: []Note{}, Deliveries: []json.RawMessage{}, Missing: []string{}}
+	out := Story{Migrations: []cnc.Migration{}, Notes: []Note{}, Deliveries: []Told{}, Silences: []Silence{}, Missing: []string{}}
 	var err error
 	out.Revisions, _, err = findRecords(ctx, s.deps.Records, timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Incident}, IDs: []string{in.ID}}, mostOfStory, all[watch.Incident])
 	if err != nil {
@@ -274,7 +276,7 @@ func (s *Server) incident(ctx context.Context, in *struct {
 	if out.Migrations, _, err = findRecords(ctx, s.deps.Records, of(timeline.Migration), mostOfStory, all[cnc.Migration]); err != nil {
 		return nil, err
 	}
-	if out.Deliveries, _, err = findRecords(ctx, s.deps.Records, of(timeline.Delivery), mostOfStory, all[json.RawMessage]); err != nil {
+	if out.Deliveries, _, err = findRecords(ctx, s.deps.Records, of(timeline.Delivery), mostOfStory, all[Told]); err != nil {
 		return nil, err
 	}
 	if s.deps.Desk == nil {
@@ -284,6 +286,17 @@ func (s *Server) incident(ctx context.Context, in *struct {
 	}
 	if out.Notes == nil {
 		out.Notes = []Note{}
+	}
+	if s.deps.Silenced != nil {
+		if out.Silences, err = s.deps.Silenced(ctx, out.Incident, out.Events); err != nil {
+			return nil, err
+		}
+	}
+	if out.Silences == nil {
+		out.Silences = []Silence{}
+	}
+	if s.deps.Next != nil {
+		out.Next = s.deps.Next(out.Incident)
 	}
 	to := time.Time{}
 	if out.Incident.Resolved != nil {

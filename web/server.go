@@ -18,6 +18,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"depeer/watch"
 	"depeer/watch/cnc"
 	"depeer/watch/timeline"
 	"depeer/web/access"
@@ -36,11 +37,19 @@ type Deps struct {
 	BGPlay     func(context.Context, timeline.Asking) (*timeline.BGPlay, error)            // may be nil
 	Still      func(ctx context.Context, at, believed time.Time) ([]timeline.Still, error) // may be nil
 	Difference func(context.Context, timeline.Asking) (*timeline.Difference, error)        // may be nil
+	About      func(context.Context, timeline.Asking) (*timeline.About, error)             // may be nil
+	RPKI       func(p netip.Prefix, origin uint32) string                                  // what the RPKI says of an origin today: "valid", "invalid", "not-found"; "" where nothing is known; may be nil
 	Pictures   Pictures                                                                    // of timelines; may be nil
 	Log        Log                                                                         // what the stream tells; may be nil
 	Desk       Desk                                                                        // acknowledgements and comments; may be nil
+	Said       func(ctx context.Context, tell func(Said)) error                            // follows what people say about incidents from now on, by whatever way, until ctx ends (nil); may be nil
+	Next       func(watch.Incident) string                                                 // what to do next about an incident; may be nil
+	Silenced   func(context.Context, watch.Incident, []watch.Event) ([]Silence, error)     // silences in force that keep it from being told; may be nil
 	Subscribe  Subscriptions                                                               // may be nil
 	Silence    Silences                                                                    // may be nil
+	Receivers  func() []Receiver                                                           // in order of their names; may be nil
+	Rehearse   func(context.Context, Rehearse) (*Rehearsed, error)                         // errors wrap ErrRefused; may be nil
+	ExplainAt  func(ctx context.Context, word string, at time.Time) (*Explanations, error) // a hoster, prefix or address as it was at a moment, from the memory; may be nil
 	Sightings  Sightings                                                                   // takes sightings in; may be nil
 	Dossier    func(context.Context, string) (*cnc.Dossier, error)                         // what is known of a hoster's C&C; may be nil
 	Families   Families                                                                    // what is known of C&C families; may be nil
@@ -89,6 +98,7 @@ func Listen(cfg Config, deps Deps) (*Server, error) {
 		s.world = time.Now
 	}
 	s.hub = newHub(deps.Log, deps.Monitor, cmp.Or(cfg.Limits.Readers, defaultReaders), deps.Logger)
+	s.hub.said = deps.Said
 	s.board.monitor = deps.Monitor
 	if cfg.TLS.Cert != "" {
 		var err error

@@ -393,6 +393,19 @@ func TestDesk(t *testing.T) {
 	if len(story.Revisions) != 2 || story.Incident.Revision != 2 || len(story.Events) != 1 || len(story.Migrations) != 1 || len(story.Deliveries) != 1 || len(story.Missing) != 0 {
 		t.Errorf("%+v", story)
 	}
+	if d := story.Deliveries[0]; d.Receiver != "slack" || d.Outcome != "failed" || d.Attempt != 2 || d.Why != "503" || !slices.Equal(d.For, []string{"noc"}) || !d.At.Equal(at(33)) {
+		t.Errorf("%+v", d)
+	}
+	if story.Next != "Check your own routes to 208.66.192.0/22" || len(story.Silences) != 0 {
+		t.Errorf("%q %+v", story.Next, story.Silences)
+	}
+	post(t, c, "/api/v1/silences", `{"match":{"incidents":["i1"]},"until":"2199-01-01T00:00:00Z","reason":"known"}`, 201)
+	if err := json.Unmarshal([]byte(c.get("/api/v1/incidents/i1").body), &story); err != nil || len(story.Silences) != 1 || story.Silences[0].Reason != "known" {
+		t.Errorf("%+v %v", story.Silences, err)
+	}
+	if a := c.ask(http.MethodDelete, "/api/v1/silences/q1", nil); a.status != 204 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 	post(t, c, "/api/v1/subscriptions", `{"name":"noc","to":["slack"],"wait":"5m"}`, 201)
 	post(t, c, "/api/v1/subscriptions", `{"name":"noc","to":["pager"]}`, 400)
 	post(t, c, "/api/v1/subscriptions", `{"name":"NOC!","to":["slack"]}`, 400)
@@ -403,12 +416,12 @@ func TestDesk(t *testing.T) {
 		}
 	}
 	a := post(t, c, "/api/v1/silences", `{"until":"2199-01-01T00:00:00Z","reason":"x","by":"somebody else"}`, 201)
-	if !strings.Contains(a.body, `"id": "q1"`) || !strings.Contains(a.body, `"by": "local"`) {
+	if !strings.Contains(a.body, `"id": "q2"`) || !strings.Contains(a.body, `"by": "local"`) {
 		t.Errorf("%s", a.body)
 	}
 	post(t, c, "/api/v1/silences", `{"until":"2009-01-01T00:00:00Z","reason":"x"}`, 400)
 	for _, status := range []int{204, 404} {
-		if a := c.ask(http.MethodDelete, "/api/v1/silences/q1", nil); a.status != status {
+		if a := c.ask(http.MethodDelete, "/api/v1/silences/q2", nil); a.status != status {
 			t.Errorf("delete: %d %s", a.status, a.body)
 		}
 	}

@@ -1,13 +1,10 @@
 package web
 
 import (
-	"context"
-	"encoding/json"
 	"net/netip"
 	"time"
 
 	"depeer/watch"
-	"depeer/watch/timeline"
 )
 
 // Monitor answers what is asked. Its methods are called from many goroutines.
@@ -68,40 +65,23 @@ type Peer struct {
 	Table     [2]bool    `json:"table"` // IPv4, IPv6: its whole table is known
 }
 
-// Explanations is the answer to explain.
-type Explanations struct {
-	Explanations []watch.Explanation `json:"explanations"`
-	Gaps         []watch.Gap         `json:"gaps"` // that touch the last day
-	Told         []Told              `json:"told"` // whom the last messages about it went to, or did not, newest first, at most 20
-}
-
 // Told is what came of telling somebody something: a delivery, as package notify publishes it.
 type Told struct {
 	At       time.Time `json:"at"`
-	Receiver string    `json:"receiver"`
-	Outcome  string    `json:"outcome"`
-	Reason   string    `json:"reason,omitempty"` // why it was to be sent
+	ID       string    `json:"id,omitempty"`
+	Receiver string    `json:"receiver"`         // "nobody" where it is unwanted
+	Outcome  string    `json:"outcome"`          // sent, failed (it is tried again), dead (given up), held, unwanted (no subscription matches)
+	Reason   string    `json:"reason,omitempty"` // why it was to be sent: opened, changed, resolved, reminder, escalation, acked, digest, test
+	Loud     bool      `json:"loud,omitempty"`   // people were to be woken
 	Incident string    `json:"incident,omitempty"`
+	Revision int       `json:"revision,omitempty"` // of the incident
+	Stories  []string  `json:"stories,omitempty"`  // all incidents that the message is about, where they are several
+	Hoster   string    `json:"hoster,omitempty"`
+	Key      string    `json:"key,omitempty"`     // by which the receiver edits or threads
+	Message  string    `json:"message,omitempty"` // its id
 	Attempt  int       `json:"attempt,omitempty"`
+	Seconds  float64   `json:"seconds,omitempty"` // that the attempt took
 	Title    string    `json:"title,omitempty"`
-	Why      string    `json:"why,omitempty"` // not
-}
-
-// told reads the last deliveries about hosters. Where nothing is remembered there are none.
-func told(ctx context.Context, r Records, hosters []string) []Told {
-	out := []Told{}
-	if r == nil || len(hosters) == 0 {
-		return out
-	}
-	list, _, err := r.Records(ctx, timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Delivery}, Hosters: hosters, Newest: true, Limit: 20})
-	if err != nil {
-		return out // the explanation does not wait for the memory
-	}
-	for i := range list {
-		var x Told
-		if json.Unmarshal(list[i].Body, &x) == nil {
-			out = append(out, x)
-		}
-	}
-	return out
+	For      []string  `json:"for,omitempty"` // subscriptions
+	Why      string    `json:"why,omitempty"` // not: an error, or what holds it
 }

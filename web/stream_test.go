@@ -155,6 +155,31 @@ func TestStreamTellsWhatHappens(t *testing.T) {
 	}
 }
 
+// What somebody says about an incident is told to all who read, without an id of its own.
+func TestStreamTellsNotes(t *testing.T) {
+	w := newWorld(t)
+	c := newCaller(t, start(t, web.Config{}, w.deps()))
+	everything, notes, others := c.listen("/api/v1/stream"), c.listen("/api/v1/stream?type=note"), c.listen("/api/v1/stream?type=event")
+	for _, l := range []*listener{everything, notes, others} {
+		l.hello()
+	}
+	post(t, c, "/api/v1/incidents/i1/ack", `{"text":"on it"}`, 200)
+	for _, l := range []*listener{everything, notes} {
+		got := l.take(1)
+		for got[0].kind == "change" { // that somebody did something, which we may know too
+			got = l.take(1)
+		}
+		var n web.Said
+		if err := json.Unmarshal([]byte(got[0].data), &n); err != nil || got[0].kind != "note" || got[0].id != "" || n.Type != "note" || n.Incident != "i1" || !n.Ack || n.Text != "on it" || n.Who != "local" {
+			t.Errorf("%+v %v", got[0], err)
+		}
+	}
+	w.log.put("event", 101, numbered(101))
+	if n := numbersOf(others.take(1)); !slices.Equal(n, []int{101}) {
+		t.Errorf("%v", n)
+	}
+}
+
 // Who comes again misses nothing and hears nothing twice: shortly after, long after, and after
 // depeer was started again.
 func TestStreamGoesOn(t *testing.T) {
@@ -267,7 +292,7 @@ func TestStreamTellsWhoDidWhat(t *testing.T) {
 	cfg := web.DefaultConfig()
 	cfg.Listen, cfg.Auth.Tokens = "127.0.0.1:0", true
 	c := newCaller(t, start(t, cfg, deps))
-	admin, viewer := c.listen("/api/v1/stream", "Authorization", secret(access.Admin)), c.listen("/api/v1/stream", "Authorization", secret(access.Viewer))
+	admin, viewer := c.listen("/api/v1/stream?type=change,event", "Authorization", secret(access.Admin)), c.listen("/api/v1/stream?type=change,event", "Authorization", secret(access.Viewer))
 	admin.hello()
 	viewer.hello()
 	if a := c.ask(http.MethodPost, "/api/v1/incidents/i1/ack", nil, "Authorization", secret(access.Operator)); a.status != http.StatusOK {

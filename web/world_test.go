@@ -43,7 +43,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{memory: &timelinetest.Memory{}, log: newShelf(), desk: &desk{}}
+	w := &world{memory: &timelinetest.Memory{}, log: newShelf(), desk: &desk{heard: make(chan web.Said, 1000)}}
 	w.fixed = &fixed{status: web.Status{Version: "test", Started: noon, Now: at(60), Judged: at(60), Ready: true, Reasons: []string{},
 		Hosters: []watch.Standing{{Hoster: "mccolo", Name: "McColo Corp.", ASNs: []uint32{26780}, State: "partly", Prefixes: 2, Withdrawn: 1, Visibility: 0.5, Eligible: 3, Incident: "i1",
 			Upstreams: []watch.UpstreamShare{{ASN: 6939, Family: 4, Share: 0, Baseline: 0.6, Lost: true, Since: at(30), LostAt: 0.03}, {ASN: 3549, Family: 4, Share: 0.4, Baseline: 0.4, Peers: 2}}}},
@@ -114,7 +114,7 @@ func records(t testing.TB) []timeline.Record {
 	out := []timeline.Record{
 		{Kind: timeline.Sighting, ID: "s1", At: s.At, Hoster: "mccolo", Word: "rustock", ASN: 26780, Prefixes: []netip.Prefix{netip.PrefixFrom(s.Addr, 32)}, Body: body(s)},
 		{Kind: timeline.Migration, ID: "m1", Revision: 1, At: m.At, Hoster: "mccolo", Word: "rustock", ASN: 64999, Incident: "i1", Severity: watch.Critical, Body: body(m)},
-		{Kind: timeline.Delivery, ID: "d1", At: at(33), Hoster: "mccolo", Incident: "i1", Word: "slack", Body: body(map[string]string{"receiver": "slack"})},
+		{Kind: timeline.Delivery, ID: "d1", At: at(33), Hoster: "mccolo", Incident: "i1", Word: "slack", Body: body(map[string]any{"type": "delivery", "id": "d1", "at": at(33), "receiver": "slack", "outcome": "failed", "incident": "i1", "revision": 1, "attempt": 2, "for": []string{"noc"}, "why": "503"})},
 	}
 	add := func(r timeline.Record, err error) {
 		if err != nil {
@@ -135,7 +135,13 @@ func records(t testing.TB) []timeline.Record {
 func (w *world) deps() web.Deps {
 	asker := &timeline.Asker{Reader: w.memory, Hosters: []watch.Hoster{{ID: "mccolo", Name: "McColo Corp.", ASNs: []uint32{26780}}}}
 	return web.Deps{Monitor: w, Metrics: metricsPage, Logger: slog.New(slog.DiscardHandler), Version: "test",
-		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Difference: asker.Difference, Records: w.memory, Log: w.log,
+		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Difference: asker.Difference, About: asker.About, Records: w.memory, Log: w.log,
+		Said: w.desk.follow, Next: func(i watch.Incident) string { return "Check your own routes to " + i.Prefixes[0].String() },
+		Silenced: func(ctx context.Context, i watch.Incident, _ []watch.Event) ([]web.Silence, error) {
+			all, err := w.desk.Silences(ctx)
+			return slices.DeleteFunc(all, func(s web.Silence) bool { return !slices.Contains(s.Match.Incidents, i.ID) }), err
+		},
+		Receivers: w.desk.Receivers, Rehearse: w.desk.Rehearse, ExplainAt: w.explainAt,
 		Desk: w.desk, Subscribe: w.desk, Silence: w.desk, Sightings: w.desk,
 		Pictures: func(out io.Writer, t *timeline.Timeline, p web.Picture) error {
 			o := picture.Options{Width: p.Width, Scale: p.Scale, Theme: picture.Theme(p.Theme), Now: p.Now}
@@ -294,6 +300,18 @@ type desk struct {
 	taken  []cnc.Sighting
 	who    []string
 	number int
+	heard  chan web.Said // what is said, for the stream
+}
+
+func (d *desk) follow(ctx context.Context, tell func(web.Said)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case n := <-d.heard:
+			tell(n)
+		}
+	}
 }
 
 func (d *desk) say(incident, who, text string, ack bool) error {
@@ -306,6 +324,7 @@ func (d *desk) say(incident, who, text string, ack bool) error {
 		d.notes = map[string][]web.Note{}
 	}
 	d.notes[incident] = append(d.notes[incident], web.Note{At: at(60), Who: who, Ack: ack, Text: text})
+	d.heard <- web.Said{Incident: incident, Note: web.Note{At: at(60), Who: who, Ack: ack, Text: text}}
 	return nil
 }
 

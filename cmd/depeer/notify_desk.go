@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"depeer/notify"
+	"depeer/watch"
 	"depeer/web"
 )
 
@@ -117,6 +118,16 @@ func (d *desk) silence(ctx context.Context, s notify.Silence) (notify.Silence, e
 	return s, d.ledger.Silence(ctx, s)
 }
 
+// silenced gives the silences in force that keep an incident from being told.
+func (d *desk) silenced(ctx context.Context, i watch.Incident, events []watch.Event, h *watch.Hoster) ([]notify.Silence, error) {
+	all, err := d.silences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := notify.OfIncident(i, events, h)
+	return notify.Covering(all, &s, d.now()), nil
+}
+
 func (d *desk) unsilence(ctx context.Context, id string) error {
 	if slices.ContainsFunc(d.cfg().Silences, func(x notify.Silence) bool { return x.ID == id }) {
 		return usagef("%q is a silence of the configuration: take it away there", id)
@@ -196,6 +207,23 @@ func (w *webDesk) Silence(ctx context.Context, who string, s web.Silence) (web.S
 // Unsilence ends a silence.
 func (w *webDesk) Unsilence(ctx context.Context, _, id string) error {
 	return webError(w.desk.unsilence(ctx, id))
+}
+
+// Silenced are the silences in force that keep an incident from being told; h may be nil.
+func (w *webDesk) Silenced(ctx context.Context, i watch.Incident, events []watch.Event, h *watch.Hoster) (out []web.Silence, err error) {
+	all, err := w.desk.silenced(ctx, i, events, h)
+	if err != nil {
+		return nil, err
+	}
+	return out, carry(all, &out)
+}
+
+// Said follows what people say about incidents, wherever they say it.
+func (w *webDesk) Said(ctx context.Context, tell func(web.Said)) error {
+	return w.desk.ledger.FollowNotes(ctx, func(incident string, n notify.Note) error {
+		tell(web.Said{Incident: incident, Note: web.Note{At: n.At, Who: n.Who, Ack: n.Ack, Text: n.Comment}})
+		return nil
+	})
 }
 
 // carry takes a value from one package's words to another's.

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"depeer/bus"
+	"depeer/notify"
+	"depeer/watch"
 	"depeer/watch/cnc"
 	"depeer/watch/timeline"
 	"depeer/watch/timeline/picture"
@@ -52,14 +54,24 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 		past = &pastOf{m: m}
 		s.add("past", func(context.Context) error { return past.close() })
 		d.History, d.Records, d.BGPlay, d.Still, d.Difference = past, past, past.BGPlay, past.Still, past.Difference
+		d.About = past.About
 		d.Pictures = drawPicture
+		d.ExplainAt = past.ExplainAt
 	}
 	d.Space = func(ctx context.Context, p netip.Prefix) ([]web.Space, error) { return m.space(ctx, past, p) }
+	d.Next = func(i watch.Incident) string { return notify.Next(&i) }
 	if m.seen != nil {
-		d.Sightings = m.seen
+		d.Sightings, d.RPKI = m.seen, m.seen.validate
 	}
 	if m.people != nil {
-		d.Desk, d.Subscribe, d.Silence = m.people, m.people, m.people
+		d.Desk, d.Subscribe, d.Silence, d.Said = m.people, m.people, m.people, m.people.Said
+		d.Receivers = m.people.Receivers
+		d.Rehearse = func(ctx context.Context, q web.Rehearse) (*web.Rehearsed, error) {
+			return m.people.Rehearse(ctx, m.bus, m.hoster, q)
+		}
+		d.Silenced = func(ctx context.Context, i watch.Incident, events []watch.Event) ([]web.Silence, error) {
+			return m.people.Silenced(ctx, i, events, m.hoster(i.Hoster))
+		}
 	}
 	if m.herald != nil {
 		d.Hook = m.herald.hook
@@ -236,6 +248,11 @@ func (p *pastOf) BGPlay(ctx context.Context, q timeline.Asking) (*timeline.BGPla
 // Difference compares two moments.
 func (p *pastOf) Difference(ctx context.Context, q timeline.Asking) (*timeline.Difference, error) {
 	return asked(ctx, p, func(a *timeline.Asker) (*timeline.Difference, error) { return a.Difference(ctx, q) })
+}
+
+// About says what is remembered of a prefix, an address or an AS.
+func (p *pastOf) About(ctx context.Context, q timeline.Asking) (*timeline.About, error) {
+	return asked(ctx, p, func(a *timeline.Asker) (*timeline.About, error) { return a.About(ctx, q) })
 }
 
 // Still says by whom every hoster is still routed.

@@ -14,7 +14,7 @@ import (
 
 // Told is one thing of the stream.
 type Told struct {
-	Type string // "event", "incident", "gap", "status", "change"; "hello", "reset"
+	Type string // "event", "incident", "gap", "note", "status", "change"; "hello", "reset"
 	ID   string // of the last thing that had one: where to go on
 	Data []byte // JSON
 }

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { base, everythingAnew, stranger } from "./ask";
-import type { Event, Feed, Gap, Incident, Standing } from "./types";
+import type { Event, Feed, Gap, Incident, Note, Standing } from "./types";
 
 /** What the board says when it changes: the hosters and feeds that stand otherwise than before. */
 export interface Change {
@@ -20,6 +20,8 @@ export interface Told {
   event: Event;
   incident: Incident;
   gap: Gap;
+  /** Somebody said something about an incident, here or elsewhere. */
+  note: Note & { incident: string };
   status: Change;
   /** Not of the server: the connection is there again after it was lost, and changes of the board were missed. */
   back: null;
@@ -48,7 +50,7 @@ export function openStream(): void {
     everythingAnew(); // what was asked meanwhile has failed, and what was told then is told to nobody who asks once
   });
   source.addEventListener("reset", everythingAnew);
-  for (const kind of ["event", "incident", "gap", "status"] as const) {
+  for (const kind of ["event", "incident", "gap", "note", "status"] as const) {
     source.addEventListener(kind, (m) => tell(kind, JSON.parse((m as MessageEvent<string>).data)));
   }
   source.onerror = () => {
