@@ -123,7 +123,7 @@ func fuzzBody(r *rand.Rand) string {
 		return string(b)
 	}
 	var fields []string
-	for _, name := range []string{"text", "name", "to", "match", "until", "reason", "family", "at", "addr", "url", "kind", "port", "quiet", "digest", "escalate", "place", "online", "nonsense"} {
+	for _, name := range []string{"text", "name", "to", "match", "until", "reason", "family", "at", "addr", "url", "kind", "port", "quiet", "digest", "escalate", "place", "online", "subscription", "names", "from", "nonsense"} {
 		switch r.IntN(6) {
 		case 0:
 			fields = append(fields, fmt.Sprintf("%q:%s", name, word()))

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -170,25 +169,7 @@ func (s *Server) addBoard() {
 		}
 		return listed(&in.PageInput, "gaps", s.deps.Monitor.Gaps(from, to))
 	})
-	register(s, reading("/explain", "explain", tagBoard, "Why there was an alarm, or none", "Ask for one of hoster and prefix."), func(ctx context.Context, in *struct {
-		Hoster string `query:"hoster" doc:"id of a hoster" example:"mccolo"`
-		Prefix string `query:"prefix" doc:"a prefix or an address"`
-	}) (*body[Explanations], error) {
-		if (in.Hoster == "") == (in.Prefix == "") {
-			return nil, bad("ask for one of hoster and prefix")
-		}
-		x, err := s.deps.Monitor.Explain(in.Hoster + in.Prefix)
-		if err != nil {
-			return nil, missing("%s", err)
-		}
-		var hosters []string
-		for i := range x {
-			if !slices.Contains(hosters, x[i].Hoster) {
-				hosters = append(hosters, x[i].Hoster)
-			}
-		}
-		return &body[Explanations]{Explanations{x, s.deps.Monitor.Gaps(s.world().Add(-24*time.Hour), time.Time{}), told(ctx, s.deps.Records, hosters)}}, nil
-	})
+	s.addExplain()
 	register(s, reading("/hosters/{id}", "hoster", tagBoard, "How one hoster stands", ""), func(_ context.Context, in *struct {
 		ID string `path:"id" doc:"of the hoster" example:"mccolo"`
 	}) (*body[watch.Standing], error) {

@@ -18,7 +18,7 @@ var contract = []string{
 	"GET hosters", "GET hosters/{id}", "GET hosters/{id}/timeline", "GET prefixes/{cidr}/timeline", "GET prefixes/{cidr}/routes", "GET asns/{asn}/timeline",
 	"GET upstreams/{asn}", "GET events", "GET incidents", "GET incidents/{id}", "POST incidents/{id}/ack", "POST incidents/{id}/comments",
 	"GET sightings", "POST sightings", "GET migrations", "GET subscriptions", "POST subscriptions", "DELETE subscriptions/{name}", "GET silences", "POST silences", "DELETE silences/{id}",
-	"GET explain", "GET bgplay", "GET stream", "GET peers", "GET gaps", "GET status", "GET feeds",
+	"GET explain", "GET receivers", "POST subscriptions/test", "GET deliveries", "GET bgplay", "GET stream", "GET peers", "GET gaps", "GET status", "GET feeds",
 }
 
 // described is the parts of the document that the tests look at.
@@ -112,11 +112,12 @@ func TestContractIsDescribed(t *testing.T) {
 
 // examples are questions of every kind that have an answer.
 var examples = []string{
-	"/status", "/hosters", "/hosters?limit=1", "/hosters/mccolo", "/feeds", "/peers", "/gaps", "/gaps?from=2008-11-11", "/explain?hoster=mccolo", "/whoami",
+	"/status", "/hosters", "/hosters?limit=1", "/hosters/mccolo", "/feeds", "/peers", "/gaps", "/gaps?from=2008-11-11", "/explain?hoster=mccolo", "/explain?hoster=mccolo&brief=true", "/explain?prefix=208.66.192.0/22&at=2008-11-11T12:40:00Z", "/whoami", "/receivers", "/deliveries", "/deliveries?hoster=mccolo&receiver=slack&outcome=sent,held&from=2008-11-11",
 	"/hosters/mccolo/timeline", "/hosters/mccolo/timeline?from=2008-11-11T12:00:00Z&to=2008-11-11T13:00:00Z", "/prefixes/208.66.192.0%2F22/timeline", "/prefixes/208.66.192.0/22/timeline",
 	"/prefixes/208.66.195.15/timeline", "/asns/26780/timeline", "/asns/AS26780/timeline?believed=2008-11-12",
 	"/prefixes/208.66.192.0/22/routes?at=2008-11-11T12:10:00Z", "/prefixes/208.66.192.0%2F22/routes", "/hosters/mccolo/routes?at=2008-11-11T12:10:00Z", "/asns/26780/routes",
 	"/prefixes/208.66.192.0%2F22/difference?from=2008-11-11T12:10:00Z&to=2008-11-11T12:40:00Z", "/hosters/mccolo/difference?from=2008-11-11&to=2008-11-12", "/asns/26780/difference?from=2008-11-11&to=2008-11-12",
+	"/prefixes/208.66.192.0/22", "/prefixes/208.66.195.15?at=2008-11-11T12:40:00Z", "/prefixes/198.51.100.0%2F24", "/asns/26780", "/asns/6939?at=2008-11-11", "/asns/64999",
 	"/upstreams/6939", "/upstreams/AS3549?from=2008-11-11", "/still?at=2008-11-11T12:40:00Z",
 	"/events", "/events?kind=upstream.lost,route.withdrawn&hoster=mccolo&severity=critical&order=oldest", "/events?upstream=6939&prefix=208.66.0.0/16", "/incidents", "/incidents?phase=open&class=depeered",
 	"/incidents/i1", "/migrations", "/migrations?family=rustock&score=3", "/sightings", "/sightings?source=tracker", "/hosters/mccolo/dossier",
@@ -203,7 +204,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"/hosters/none", "/hosters/none/timeline", "/prefixes/192.0.2.0%2F24/timeline", "/asns/no/timeline", "/events?limit=-1", "/events?limit=x", "/events?cursor=AA", "/events?kinds=x",
-		"/events?severity=loud", "/incidents/none", "/bgplay", "/bgplay?resource=nobody", "/gaps?from=2008-11-12&to=2008-11-11", "/stream?after=x", "/stream?type=all", "/hosters/none/dossier", "/families/none", "/families?cursor=AA", "/search?q=" + strings.Repeat("x", 201)} {
+		"/events?severity=loud", "/incidents/none", "/bgplay", "/bgplay?resource=nobody", "/gaps?from=2008-11-12&to=2008-11-11", "/explain?hoster=none&at=2008-11-11", "/explain?hoster=mccolo&at=yesterday", "/explain?hoster=mccolo&at=2199-01-01", "/deliveries?cursor=AA", "/deliveries?from=x", "/stream?after=x", "/stream?type=all", "/hosters/none/dossier", "/families/none", "/families?cursor=AA", "/search?q=" + strings.Repeat("x", 201)} {
 		a := c.get("/api/v1" + wrong)
 		if a.status != http.StatusNotFound && a.status != http.StatusBadRequest || a.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s %s", wrong, a.status, a.header.Get("Content-Type"), a.body)
@@ -230,12 +231,12 @@ func TestAbsentParts(t *testing.T) {
 	deps = web.Deps{Monitor: w, Metrics: deps.Metrics, Logger: deps.Logger}
 	c := newCaller(t, start(t, web.Config{}, deps))
 	for path, word := range map[string]string{"/hosters/mccolo/timeline": "timeline", "/asns/26780/timeline.svg": "picture", "/events": "timeline", "/incidents/i1": "timeline", "/events?format=csv": "timeline",
-		"/subscriptions": "notify", "/silences": "notify", "/bgplay?resource=AS26780": "timeline", "/still": "timeline", "/hosters/mccolo/dossier": "sightings", "/families": "sightings", "/families/rustock": "sightings", "/prefixes/192.0.2.0/24/routes": "timeline"} {
+		"/subscriptions": "notify", "/silences": "notify", "/receivers": "notify", "/deliveries": "timeline", "/explain?hoster=mccolo&at=2008-11-11": "timeline", "/bgplay?resource=AS26780": "timeline", "/still": "timeline", "/hosters/mccolo/dossier": "sightings", "/families": "sightings", "/families/rustock": "sightings", "/prefixes/192.0.2.0/24/routes": "timeline"} {
 		if a := c.get("/api/v1" + path); a.status != http.StatusNotImplemented || !strings.Contains(a.body, word) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	for path, body := range map[string]string{"/incidents/i1/ack": "", "/incidents/i1/comments": `{"text":"x"}`, "/subscriptions": `{"name":"x","to":["y"]}`, "/silences": `{"until":"2199-01-01T00:00:00Z","reason":"x"}`, "/sightings": `{"family":"x"}`} {
+	for path, body := range map[string]string{"/incidents/i1/ack": "", "/incidents/i1/comments": `{"text":"x"}`, "/subscriptions": `{"name":"x","to":["y"]}`, "/subscriptions/test": `{}`, "/silences": `{"until":"2199-01-01T00:00:00Z","reason":"x"}`, "/sightings": `{"family":"x"}`} {
 		post(t, c, "/api/v1"+path, body, http.StatusNotImplemented)
 	}
 	a := c.get("/api/v1/upstreams/6939")

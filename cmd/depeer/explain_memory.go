@@ -16,6 +16,7 @@ import (
 
 	"depeer/watch"
 	"depeer/watch/timeline"
+	"depeer/web"
 )
 
 // explainMemory says from the memory what counted at a moment, and what was concluded.
@@ -63,6 +64,43 @@ func explainMemory(cmd *cobra.Command, word string, at time.Time, asJSON bool) (
 	fmt.Fprintf(w, "\nFrom the memory: peers count that held the prefix within %s before, and were heard at that moment.\n", duration(cfg.Policy.Baseline))
 	writeGaps(w, m.gaps, at)
 	return nil
+}
+
+// ExplainAt explains what counted at a moment, from the memory.
+func (p *pastOf) ExplainAt(ctx context.Context, word string, at time.Time) (*web.Explanations, error) {
+	a, err := p.asker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, policy := p.m.lists.watchlist()
+	return explainAt(ctx, a, policy, word, at)
+}
+
+// explainAt is the answer of the web about a moment.
+func explainAt(ctx context.Context, a *timeline.Asker, policy watch.Policy, word string, at time.Time) (*web.Explanations, error) {
+	cfg := &Config{Policy: policy}
+	cfg.Hosters = a.Hosters
+	q, err := subject(word, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", err, web.ErrUnknown)
+	}
+	q.From, q.To = at, at
+	m := &memoryExplainer{asker: a, cfg: cfg, at: at}
+	list, err := m.explain(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	x := &web.Explanations{At: at, Memory: true, Explanations: list, Events: []watch.Event{}, Incidents: append([]watch.Incident{}, m.incidents...), Gaps: append([]watch.Gap{}, m.gaps...), Told: []web.Told{}}
+	for _, e := range slices.Backward(m.events) {
+		if len(x.Events) < web.MostConcluded && !e.At.After(at) {
+			x.Events = append(x.Events, e)
+		}
+	}
+	told, err := toldOf(ctx, a.Reader, list, at)
+	for _, t := range slices.Backward(told) {
+		x.Told = append(x.Told, t)
+	}
+	return x, err
 }
 
 // memoryExplainer explains from what is remembered.
