@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { stranger } from "./api/ask";
 import { board, boardTrouble, now } from "./api/board";
 import { line } from "./api/stream";
+import { keepWho, me } from "./api/who";
 import { many } from "./api/types";
 import { Time } from "./parts/parts";
 import { Playback } from "./playback";
@@ -50,6 +51,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Search />
         <Eyes />
         <Clock />
+        <Me />
         <Theme />
       </header>
       <Playback />
@@ -145,6 +147,19 @@ function Clock() {
     <time class="clock" dateTime={new Date(at).toISOString()} title={local(at)}>
       {board.value ? utc(Math.floor(at / 60_000) * 60_000) : ""}
     </time>
+  );
+}
+
+/** Who is logged in, where anybody is asked. */
+function Me() {
+  useEffect(keepWho, []);
+  const who = me.value;
+  if (!who || who.via === "local") return null;
+  return (
+    <a class="me" href="/sign-in" title={`${who.name}, ${who.scope}`}>
+      <span class="sr">Logged in as </span>
+      {who.name}
+    </a>
   );
 }
 

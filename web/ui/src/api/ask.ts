@@ -32,7 +32,17 @@ export function url(path: string, query: Query = {}): string {
 /** True once the server wanted to know who we are: the shell then leads to where one signs in. */
 export const stranger = signal(false);
 
-async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+let era = 0; // logins so far: what was asked before one may be refused after it
+
+/** Somebody has logged in: everything is asked again. */
+export function welcome(): void {
+  era++;
+  stranger.value = false;
+  everythingAnew();
+}
+
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, below = base): Promise<T> {
+  const asked = era;
   const set: RequestInit = { method, credentials: "same-origin", headers: { Accept: "application/json" } };
   if (signal) set.signal = signal;
   if (body !== undefined) {
@@ -41,7 +51,7 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   }
   let answer: Response;
   try {
-    answer = await fetch(base + path, set);
+    answer = await fetch(below + path, set);
   } catch (e) {
     if (signal?.aborted) throw e;
     throw new Trouble(0, "No answer", "depeer does not answer: it may be starting again, or the network between is down.");
@@ -49,7 +59,7 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   if (answer.status === 204) return undefined as T;
   const text = await answer.text();
   if (answer.ok) return JSON.parse(text) as T;
-  if (answer.status === 401) stranger.value = true;
+  if (answer.status === 401 && asked === era) stranger.value = true;
   let problem: { title?: string; detail?: string } = {};
   try {
     problem = JSON.parse(text) as typeof problem;
@@ -60,13 +70,13 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
 }
 
 /** Asks once. */
-export function ask<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
-  return call<T>("GET", url(path, query), undefined, signal);
+export function ask<T>(path: string, query?: Query, signal?: AbortSignal, below = base): Promise<T> {
+  return call<T>("GET", url(path, query), undefined, signal, below);
 }
 
 /** Changes something. */
-export function send<T>(method: "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
-  return call<T>(method, path, body);
+export function send<T>(method: "POST" | "DELETE", path: string, body?: unknown, below = base): Promise<T> {
+  return call<T>(method, path, body, undefined, below);
 }
 
 /** Everything that was asked is asked again: the log began anew, somebody signed in, something was changed. */
@@ -78,6 +88,11 @@ export function everythingAnew(): void {
 
 const answers = new Map<string, unknown>(); // by URL, oldest first
 const mostAnswers = 60;
+
+/** What somebody has seen is not for who comes next. */
+export function forgetAnswers(): void {
+  answers.clear();
+}
 
 function remember(key: string, answer: unknown): void {
   answers.delete(key);
