@@ -122,6 +122,7 @@ func (a *ASNPath) about(q *timeline.Asking) (err error) {
 }
 
 func (s *Server) addHistory() {
+	s.addAbout()
 	addTimeline[struct {
 		HosterPath
 		Spanned
@@ -337,14 +338,7 @@ func (s *Server) upstream(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := Upstream{ASN: q.ASN, Carries: []Carried{}, Missing: []string{}, Gaps: s.deps.Monitor.Gaps(s.world().Add(-24*time.Hour), time.Time{})}
-	for _, h := range s.board.now().Hosters {
-		for _, u := range h.Upstreams {
-			if u.ASN == q.ASN {
-				out.Carries = append(out.Carries, Carried{h.Hoster, h.Name, u})
-			}
-		}
-	}
+	out := Upstream{ASN: q.ASN, Carries: s.carries(q.ASN), Missing: []string{}, Gaps: s.deps.Monitor.Gaps(s.world().Add(-24*time.Hour), time.Time{})}
 	if s.deps.History == nil {
 		out.Missing = append(out.Missing, noTimeline)
 		return &body[Upstream]{out}, nil

@@ -165,10 +165,15 @@ func slashed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest, ok := strings.CutPrefix(r.URL.EscapedPath(), before)
 		if ok {
-			if parts := strings.Split(rest, "/"); len(parts) == 3 {
+			address, more, _ := strings.Cut(rest, "/")
+			bits, about, asks := strings.Cut(more, "/")
+			if _, err := strconv.ParseUint(bits, 10, 8); err == nil && !strings.Contains(about, "/") {
+				if asks {
+					about = "/" + about
+				}
 				u := *r.URL
-				u.Path = before + mustUnescape(parts[0]) + "/" + parts[1] + "/" + parts[2]
-				u.RawPath = before + parts[0] + "%2F" + parts[1] + "/" + parts[2]
+				u.Path = before + mustUnescape(address) + "/" + bits + about
+				u.RawPath = before + address + "%2F" + bits + about
 				c := *r
 				c.URL = &u
 				r = &c
