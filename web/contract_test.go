@@ -112,7 +112,7 @@ func TestContractIsDescribed(t *testing.T) {
 
 // examples are questions of every kind that have an answer.
 var examples = []string{
-	"/status", "/hosters", "/hosters?limit=1", "/hosters/mccolo", "/feeds", "/peers", "/gaps", "/gaps?from=2008-11-11", "/explain?hoster=mccolo", "/explain?hoster=mccolo&brief=true", "/explain?prefix=208.66.192.0/22&at=2008-11-11T12:40:00Z", "/whoami", "/receivers", "/deliveries", "/deliveries?hoster=mccolo&receiver=slack&outcome=sent,held&from=2008-11-11",
+	"/status", "/hosters", "/hosters?limit=1", "/hosters/mccolo", "/feeds", "/peers", "/gaps", "/gaps?from=2008-11-11", "/explain?hoster=mccolo", "/explain?hoster=mccolo&brief=true", "/explain?prefix=208.66.192.0/22&at=2008-11-11T12:40:00Z", "/whoami", "/playback", "/receivers", "/deliveries", "/deliveries?hoster=mccolo&receiver=slack&outcome=sent,held&from=2008-11-11",
 	"/hosters/mccolo/timeline", "/hosters/mccolo/timeline?from=2008-11-11T12:00:00Z&to=2008-11-11T13:00:00Z", "/prefixes/208.66.192.0%2F22/timeline", "/prefixes/208.66.192.0/22/timeline",
 	"/prefixes/208.66.195.15/timeline", "/asns/26780/timeline", "/asns/AS26780/timeline?believed=2008-11-12",
 	"/prefixes/208.66.192.0/22/routes?at=2008-11-11T12:10:00Z", "/prefixes/208.66.192.0%2F22/routes", "/hosters/mccolo/routes?at=2008-11-11T12:10:00Z", "/asns/26780/routes",

@@ -58,6 +58,7 @@ type Deps struct {
 	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
 	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
 	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
+	Playback   Playback                                                                    // a story that is played; nil where what happens now is watched
 	Now        func() time.Time                                                            // the time of the world that is watched; nil: that of today. Who may ask what goes by the clock of today in any case
 }
 
@@ -227,6 +228,7 @@ func (s *Server) routes() http.Handler {
 	s.addSearch()
 	s.addDesk()
 	s.addStream()
+	s.addPlayback()
 	document, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
 	if err != nil {
 		panic(fmt.Sprintf("the description of the API: %v", err)) // of types that are fixed when depeer is built

@@ -27,6 +27,7 @@ type Status struct {
 	Peers     []Peer           `json:"peers"`
 	Incidents []watch.Incident `json:"incidents"` // those that are not resolved
 	Gaps      []watch.Gap      `json:"gaps"`      // that are open, or ended within a day
+	Playback  *Playing         `json:"playback,omitempty" doc:"the story that is played; missing where what happens now is watched"`
 }
 
 // Feed is one of our eyes.

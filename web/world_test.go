@@ -39,11 +39,12 @@ type world struct {
 	memory *timelinetest.Memory
 	log    *shelf
 	desk   *desk
+	tape   *tape
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{memory: &timelinetest.Memory{}, log: newShelf(), desk: &desk{heard: make(chan web.Said, 1000)}}
+	w := &world{memory: &timelinetest.Memory{}, log: newShelf(), desk: &desk{heard: make(chan web.Said, 1000)}, tape: newTape()}
 	w.fixed = &fixed{status: web.Status{Version: "test", Started: noon, Now: at(60), Judged: at(60), Ready: true, Reasons: []string{},
 		Hosters: []watch.Standing{{Hoster: "mccolo", Name: "McColo Corp.", ASNs: []uint32{26780}, State: "partly", Prefixes: 2, Withdrawn: 1, Visibility: 0.5, Eligible: 3, Incident: "i1",
 			Upstreams: []watch.UpstreamShare{{ASN: 6939, Family: 4, Share: 0, Baseline: 0.6, Lost: true, Since: at(30), LostAt: 0.03}, {ASN: 3549, Family: 4, Share: 0.4, Baseline: 0.4, Peers: 2}}}},
@@ -142,7 +143,7 @@ func (w *world) deps() web.Deps {
 			return slices.DeleteFunc(all, func(s web.Silence) bool { return !slices.Contains(s.Match.Incidents, i.ID) }), err
 		},
 		Receivers: w.desk.Receivers, Rehearse: w.desk.Rehearse, ExplainAt: w.explainAt,
-		Desk: w.desk, Subscribe: w.desk, Silence: w.desk, Sightings: w.desk,
+		Desk: w.desk, Subscribe: w.desk, Silence: w.desk, Sightings: w.desk, Playback: w.tape,
 		Pictures: func(out io.Writer, t *timeline.Timeline, p web.Picture) error {
 			o := picture.Options{Width: p.Width, Scale: p.Scale, Theme: picture.Theme(p.Theme), Now: p.Now}
 			if p.PNG {

@@ -151,6 +151,8 @@ type replayer struct {
 	from     time.Time // what is found before is not told: it is what the story begins with
 	until    time.Time // stop here; zero: at the end
 
+	judge func([]bgp.Update) error // takes the updates; nil: observe
+
 	events    int
 	incidents []watch.Incident // latest revision of each, in order of opening
 	byID      map[string]int
@@ -173,7 +175,11 @@ func (r *replayer) run(ctx context.Context, args, seeds []string, from, to time.
 	defer p.end()
 	r.from = from
 	s := mrt.NewSource(mrt.Config{Inputs: args, Seeds: seeds, To: to, Watch: r.watch, Buffer: replayBuffer, Progress: p.show})
-	err := ahead(func(emit func([]bgp.Update) error) error { return s.Run(ctx, emit) }, r.observe)
+	judge := r.judge
+	if judge == nil {
+		judge = r.observe
+	}
+	err := ahead(func(emit func([]bgp.Update) error) error { return s.Run(ctx, emit) }, judge)
 	r.add(s.Stats())
 	if errors.Is(err, errUntil) {
 		err = nil

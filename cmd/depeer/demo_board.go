@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"depeer/watch/timeline"
+	"depeer/web"
+)
+
+// demoBoard is the listener of a demo. A nil one does nothing.
+type demoBoard struct {
+	out  io.Writer
+	url  string
+	stop context.CancelFunc
+	done chan error
+	more bool // it stays after the end
+}
+
+// showDemo serves the stage, and opens it where somebody sits before a screen.
+func showDemo(cmd *cobra.Command, f *demoFlags, s *stage, p *player) (*demoBoard, error) {
+	if f.web == "" {
+		return nil, nil
+	}
+	server, err := listenDemo(cmd, f, s, p)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	b := &demoBoard{out: cmd.OutOrStdout(), url: "http://" + server.Addr().String() + "/", stop: stop, done: make(chan error, 1), more: f.stay || onTerminal(cmd.OutOrStdout())}
+	go func() { b.done <- server.Run(ctx) }()
+	fmt.Fprintf(b.out, "%s\n", inkFor(b.out).bold("The board: "+b.url))
+	if !f.noOpen && onTerminal(cmd.OutOrStdout()) {
+		openBrowser(b.url)
+	}
+	return b, nil
+}
+
+// listenDemo listens where that is wanted; at another port where the usual one is taken.
+func listenDemo(cmd *cobra.Command, f *demoFlags, s *stage, p *player) (*web.Server, error) {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+	cfg := web.DefaultConfig()
+	cfg.Listen = f.web
+	deps := s.deps(p, log)
+	server, err := web.Listen(cfg, deps)
+	if errors.Is(err, syscall.EADDRINUSE) && !cmd.Flag("web").Changed {
+		host, _, _ := net.SplitHostPort(f.web)
+		cfg.Listen = net.JoinHostPort(host, "0")
+		return web.Listen(cfg, deps)
+	}
+	return server, err
+}
+
+// deps joins what answers.
+func (s *stage) deps(p *player, log *slog.Logger) web.Deps {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	past := &timeline.Asker{Reader: s.store, Hosters: s.cfg.Hosters, Baseline: s.cfg.Policy.Baseline}
+	return web.Deps{
+		Monitor: s, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), Logger: log, Version: thisBuild().Version,
+		History: past, Records: s.store, BGPlay: past.BGPlay, Still: past.StillRouted, Difference: past.Difference, Pictures: drawPicture,
+		Log: busLog{s.bus}, Dossier: s.dossier, Now: s.Now, Playback: &demoPlayback{s, p},
+	}
+}
+
+// stay keeps the board until ctx ends, where that is wanted.
+func (b *demoBoard) stay(ctx context.Context) error {
+	if b == nil || !b.more {
+		return nil
+	}
+	fmt.Fprintf(b.out, "\nThe story is over; the board stays at %s until Ctrl-C.\n", b.url)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-b.done:
+		b.done <- nil
+		return err
+	}
+}
+
+// close ends it, and waits for that.
+func (b *demoBoard) close() error {
+	if b == nil {
+		return nil
+	}
+	b.stop()
+	return <-b.done
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// openBrowser shows an address where there is a screen. That it could not is no fault: the
+// address was printed.
+func openBrowser(url string) {
+	var open *exec.Cmd
+	switch runtime.GOOS {
+	case "darwin":
+		open = exec.Command("open", url)
+	case "windows":
+		open = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
+	default:
+		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+			return
+		}
+		open = exec.Command("xdg-open", url)
+	}
+	if open.Start() == nil {
+		go func() { _ = open.Wait() }() // it ends at once, or is the browser itself
+	}
+}
+
+// demoPlayback tells the pages where the story is.
+type demoPlayback struct {
+	stage  *stage
+	player *player
+}
+
+var _ web.Playback = (*demoPlayback)(nil)
+
+// Playing says where the story is.
+func (d *demoPlayback) Playing() web.Playing {
+	x := d.player.where()
+	x.Title, x.About, x.Note, x.Chapters, x.Watch = demoTitle, demoAbout, demoNote, demoChapters(), demoNext
+	x.Headlines = d.stage.headlines()
+	return x
+}
+
+// Play does what is wished.
+func (d *demoPlayback) Play(w web.Wish) error { return d.player.play(w) }
