@@ -26,12 +26,14 @@ func (s *Store) Prefixes(ctx context.Context, scope timeline.Scope) ([]timeline.
 		if err != nil {
 			return err
 		}
-		all, err = s.scan(x, &scope, len(tail) > 0)
-		if err != nil {
+		if all, err = s.scan(x, &scope, mentioned(tail, &scope)); err != nil {
 			return err
 		}
-		for _, b := range tail {
-			addTail(all, b, &scope)
+		for _, u := range tail {
+			findInTail(all, u, &scope)
+		}
+		for _, u := range tail {
+			addTail(all, u)
 		}
 		return nil
 	})
@@ -57,9 +59,40 @@ func (s *Store) Prefixes(ctx context.Context, scope timeline.Scope) ([]timeline.
 	return out, nil
 }
 
-// scan finds the stored prefixes of a scope; with loose, all that lie where Scope.Prefix
-// says, because the tail may say the rest.
-func (s *Store) scan(x *transaction, scope *timeline.Scope, loose bool) (map[netip.Prefix]*found, error) {
+// criterion is what of Hoster, Origin, Through is looked for first; -1: none of them.
+func criterion(scope *timeline.Scope) int {
+	return slices.Index([]bool{scope.Hoster != "", scope.Origin != 0, scope.Through != 0}, true)
+}
+
+// mentioned lists the prefixes that the tail finds by the first criterion of a scope.
+func mentioned(tail []*unpacked, scope *timeline.Scope) map[netip.Prefix]bool {
+	out := map[netip.Prefix]bool{}
+	for _, u := range tail {
+		for _, place := range u.matching(scope, criterion(scope)) {
+			if place > 0 && meant(scope, u.Prefixes[place-1]) {
+				out[u.Prefixes[place-1]] = true
+			}
+		}
+	}
+	return out
+}
+
+// matching gives the places of what the batch knows to satisfy one of Hoster, Origin, Through.
+func (u *unpacked) matching(scope *timeline.Scope, criterion int) []int {
+	switch criterion {
+	case 0:
+		return u.hosters[scope.Hoster]
+	case 1:
+		return u.carriedBy(0, scope.Origin)
+	case 2:
+		return u.carriedBy(1, scope.Through)
+	}
+	return nil
+}
+
+// scan finds the stored prefixes of a scope: those that satisfy its first criterion by what is stored, and those
+// that the tail says to. What else has to hold is looked at, and not asked for: the tail may say the rest.
+func (s *Store) scan(x *transaction, scope *timeline.Scope, tail map[netip.Prefix]bool) (map[netip.Prefix]*found, error) {
 	where, args := within(scope)
 	columns := "p.id, p.body, p.first_at, p.last_at, p.n"
 	conditions := [3]string{
@@ -70,25 +103,20 @@ func (s *Store) scan(x *transaction, scope *timeline.Scope, loose bool) (map[net
 	values := [3]any{scope.Hoster, int64(scope.Origin), int64(scope.Through)}
 	var shown []any
 	for i, w := range []bool{scope.Hoster != "", scope.Origin != 0, scope.Through != 0} {
-		switch {
-		case !w:
+		if !w {
 			columns += ", 0"
-		case loose:
-			columns += ", CASE WHEN " + conditions[i] + " THEN 1 ELSE 0 END"
-			shown = append(shown, values[i])
-		default:
-			columns += ", 1"
-			where = append(where, "p.id IN (SELECT prefix FROM "+[3]string{"member WHERE hoster = ?", "carried WHERE role = 0 AND asn = ?", "carried WHERE role = 1 AND asn = ?"}[i]+")")
-			args = append(args, values[i])
+			continue
 		}
+		columns += ", CASE WHEN " + conditions[i] + " THEN 1 ELSE 0 END"
+		shown = append(shown, values[i])
+	}
+	if i := criterion(scope); i >= 0 {
+		where = append(where, "p.id IN (SELECT prefix FROM "+[3]string{"member WHERE hoster = ?", "carried WHERE role = 0 AND asn = ?", "carried WHERE role = 1 AND asn = ?"}[i]+")")
+		args = append(args, values[i])
 	}
 	all := map[netip.Prefix]*found{}
 	byID := map[int64]*found{}
-	query := "SELECT " + columns + " FROM prefix p WHERE p.id > 0 AND p.n > 0"
-	for _, w := range where {
-		query += " AND " + w
-	}
-	err := x.each(query, append(shown, args...), func(scan func(...any) error) error {
+	take := func(scan func(...any) error) error {
 		var id int64
 		var body []byte
 		f := &found{}
@@ -106,9 +134,22 @@ func (s *Store) scan(x *transaction, scope *timeline.Scope, loose bool) (map[net
 		}
 		all[p], byID[id] = f, f
 		return nil
-	})
-	if err != nil {
+	}
+	query := "SELECT " + columns + " FROM prefix p WHERE p.id > 0 AND p.n > 0"
+	full := query
+	for _, w := range where {
+		full += " AND " + w
+	}
+	if err := x.each(full, append(slices.Clone(shown), args...), take); err != nil {
 		return nil, err
+	}
+	for p := range tail {
+		if all[p] != nil {
+			continue
+		}
+		if err := x.each(query+" AND p.body = ?", append(slices.Clone(shown), chunk.AppendPrefix(nil, p)), take); err != nil {
+			return nil, err
+		}
 	}
 	return all, members(x, byID)
 }
@@ -192,44 +233,60 @@ func meant(s *timeline.Scope, p netip.Prefix) bool {
 		s.Covered && q.Bits() < p.Bits() && q.Contains(p.Addr())
 }
 
-// addTail adds what a batch of the tail says of the prefixes of a scope.
-func addTail(all map[netip.Prefix]*found, b *chunk.Batch, scope *timeline.Scope) {
-	of := make([]*found, len(b.Prefixes)+1)
-	for i, p := range b.Prefixes {
+// findInTail adds the prefixes that a batch of the tail finds, and which criteria are satisfied by it.
+func findInTail(all map[netip.Prefix]*found, u *unpacked, scope *timeline.Scope) {
+	known := func(p netip.Prefix) *found {
 		f := all[p]
-		if f == nil && meant(scope, p) {
+		if f == nil {
 			f = &found{first: math.MaxInt64, last: math.MinInt64}
 			f.Prefix = p
 			all[p] = f
 		}
-		of[i+1] = f
+		return f
 	}
-	paths := make([]carriers, len(b.Paths)+1)
-	if scope.Origin != 0 || scope.Through != 0 {
-		for i, p := range b.Paths {
-			paths[i+1] = carriersOf(p)
+	first := criterion(scope)
+	if first < 0 {
+		for _, p := range u.Prefixes {
+			if meant(scope, p) {
+				known(p)
+			}
 		}
 	}
-	for i := range b.Rows {
-		r := &b.Rows[i]
-		f := of[r.Prefix]
-		if f == nil {
-			continue
+	for i := range 3 {
+		for _, place := range u.matching(scope, i) {
+			if place == 0 {
+				continue
+			}
+			p := u.Prefixes[place-1]
+			if f := all[p]; f != nil || i == first && meant(scope, p) {
+				known(p).matches[i] = true
+			}
 		}
-		f.first, f.last = min(f.first, r.At), max(f.last, r.At)
-		f.Changes++
-		if c := &paths[r.Path]; r.Path != 0 {
-			f.matches[1] = f.matches[1] || scope.Origin != 0 && c.origin == scope.Origin
-			f.matches[2] = f.matches[2] || scope.Through != 0 && slices.Contains(c.all, scope.Through)
-		}
-		if r.Word == 0 || r.What == uint8(timeline.Left) {
-			continue
-		}
-		for _, h := range splitWords(b.Words[r.Word-1]) {
-			f.matches[0] = f.matches[0] || h == scope.Hoster
+	}
+}
+
+// addTail adds what a batch of the tail says of the prefixes that were found.
+func addTail(all map[netip.Prefix]*found, u *unpacked) {
+	add := func(f *found, m *mention) {
+		f.first, f.last = min(f.first, m.first), max(f.last, m.last)
+		f.Changes += uint64(len(m.rows))
+		for _, h := range m.hosters {
 			if !slices.Contains(f.Hosters, h) {
 				f.Hosters = append(f.Hosters, h)
 			}
+		}
+	}
+	if len(all) < len(u.Prefixes) {
+		for p, f := range all {
+			if place, ok := u.places[p]; ok {
+				add(f, &u.mention[place])
+			}
+		}
+		return
+	}
+	for i, p := range u.Prefixes {
+		if f := all[p]; f != nil {
+			add(f, &u.mention[i+1])
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (r *reading) begin(prefixes []netip.Prefix) error {
 }
 
 // find lists the subjects: the sessions, then the prefixes in order.
-func (r *reading) find(prefixes []netip.Prefix, tail []*chunk.Batch) error {
+func (r *reading) find(prefixes []netip.Prefix, tail []*unpacked) error {
 	have := map[netip.Prefix]bool{}
 	if len(prefixes) > 0 {
 		for _, p := range prefixes {
@@ -169,52 +169,65 @@ func comparePrefixes(a, b netip.Prefix) int {
 }
 
 // takeTail sorts the rows of a batch of the tail to their subjects.
-func (r *reading) takeTail(b *chunk.Batch, peerIDs map[bgp.Peer]uint32) {
-	subjects := make([]int, len(b.Prefixes)+1)
-	wanted := 0
-	for i, p := range b.Prefixes {
-		n, ok := r.places[p]
-		if !ok {
-			n = -1
-		} else {
-			wanted++
-		}
-		subjects[i+1] = n
-	}
-	peers := make([]uint32, len(b.Peers)+1)
-	for i, p := range b.Peers {
-		id, ok := peerIDs[p]
-		if !ok {
-			id = uint32(len(r.peers))
-			r.peers = append(r.peers, p)
-			peerIDs[p] = id
-		}
-		peers[i+1] = id
-	}
-	paths, words := uint32(tailBase+len(r.tailPaths))-1, uint32(tailBase+len(r.tailWords))-1
-	r.tailPaths = append(r.tailPaths, b.Paths...)
-	for _, w := range b.Words {
-		r.tailWords = append(r.tailWords, splitWords(w))
-	}
-	for _, row := range b.Rows {
-		n := subjects[row.Prefix]
-		if n < 0 {
-			continue
-		}
+func (r *reading) takeTail(u *unpacked, peerIDs map[bgp.Peer]uint32) {
+	peers, paths, words := map[uint32]uint32{}, map[uint32]uint32{}, map[uint32]uint32{} // of the batch, and what they are called here
+	take := func(n, place int) {
 		x := &r.subjects[n]
-		x.oldest = min(x.oldest, row.At)
-		if row.Recorded > r.believed || row.At > r.to {
-			continue
+		x.oldest = min(x.oldest, u.mention[place].first)
+		for _, i := range u.mention[place].rows {
+			row := u.Rows[i]
+			if row.Recorded > r.believed || row.At > r.to {
+				continue
+			}
+			row.Peer = called(peers, row.Peer, func() uint32 {
+				p := u.Peers[row.Peer-1]
+				id, ok := peerIDs[p]
+				if !ok {
+					id = uint32(len(r.peers))
+					r.peers = append(r.peers, p)
+					peerIDs[p] = id
+				}
+				return id
+			})
+			if row.Path != 0 {
+				row.Path = called(paths, row.Path, func() uint32 {
+					r.tailPaths = append(r.tailPaths, u.Paths[row.Path-1])
+					return uint32(tailBase + len(r.tailPaths) - 1)
+				})
+			}
+			if row.Word != 0 {
+				row.Word = called(words, row.Word, func() uint32 {
+					r.tailWords = append(r.tailWords, u.words[row.Word-1])
+					return uint32(tailBase + len(r.tailWords) - 1)
+				})
+			}
+			x.tail = append(x.tail, row)
 		}
-		row.Peer = peers[row.Peer]
-		if row.Path != 0 {
-			row.Path += paths
-		}
-		if row.Word != 0 {
-			row.Word += words
-		}
-		x.tail = append(x.tail, row)
 	}
+	take(0, 0) // the sessions
+	if len(r.subjects) < len(u.places) {
+		for n := range r.subjects[1:] {
+			if place, ok := u.places[r.subjects[n+1].prefix]; ok {
+				take(n+1, place)
+			}
+		}
+		return
+	}
+	for i, p := range u.Prefixes {
+		if n, ok := r.places[p]; ok {
+			take(n, i+1)
+		}
+	}
+}
+
+// called gives the other name of a number, which is made where there is none.
+func called(names map[uint32]uint32, number uint32, make func() uint32) uint32 {
+	name, ok := names[number]
+	if !ok {
+		name = make()
+		names[number] = name
+	}
+	return name
 }
 
 // rows gives what is known of a subject after lo and until hi, in order of time, and of

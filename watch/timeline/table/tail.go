@@ -3,7 +3,6 @@ package table
 import (
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"depeer/bgp"
@@ -113,51 +112,4 @@ func packTail(changes []timeline.Change, recorded time.Time) []packed {
 		changes = changes[n:]
 	}
 	return out
-}
-
-// tailCache keeps the batches of the tail that were unpacked last: they are never altered.
-type tailCache struct {
-	mu      sync.Mutex
-	batches map[int64]*chunk.Batch // guarded by mu
-}
-
-// tail reads what has not been packed into chunks, in the order of writing.
-func (s *Store) tail(x *transaction) ([]*chunk.Batch, error) {
-	var ids []int64
-	err := x.each("SELECT id FROM tail ORDER BY id", nil, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	s.tails.mu.Lock()
-	defer s.tails.mu.Unlock()
-	now := make(map[int64]*chunk.Batch, len(ids))
-	out := make([]*chunk.Batch, len(ids))
-	for i, id := range ids {
-		b := s.tails.batches[id]
-		if b == nil {
-			if b, err = readTail(x, id); err != nil {
-				return nil, err
-			}
-		}
-		now[id], out[i] = b, b
-	}
-	s.tails.batches = now
-	return out, nil
-}
-
-func readTail(x *transaction, id int64) (*chunk.Batch, error) {
-	var body []byte
-	if _, err := x.one("SELECT body FROM tail WHERE id = ?", []any{id}, &body); err != nil {
-		return nil, err
-	}
-	b, err := chunk.DecodeBatch(body)
-	if err != nil {
-		return nil, damagedRow("tail", id, err)
-	}
-	return b, nil
 }
