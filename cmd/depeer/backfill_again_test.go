@@ -58,3 +58,43 @@ func TestBackfillOfWhatWasMended(t *testing.T) {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }
+
+// Of the days between two recordings nothing is claimed: not that all went on as the first one left
+// it, nor that what the second one lacks was withdrawn.
+func TestBetweenTwoBackfills(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "depeer.yaml")
+	text := fmt.Sprintf("hosters:\n  - {id: mccolo, name: McColo Corp., asns: [26780]}\ntimeline: {sqlite: {path: %s}}\n", filepath.Join(dir, "t.db"))
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The first ends before anything was lost; at the beginning of the second 3549 alone carries it.
+	calm := story[:strings.Index(story, "at 18:40")]
+	later := strings.ReplaceAll(calm[:strings.Index(calm, "route")], "2008-11-11", "2008-11-14") + "route 26780 via 3549 at 100%\nat +0s rib\n"
+	for _, x := range []string{calm, later} {
+		if code, out, errOut := runDepeer("backfill", "-c", config, recordStory(t, x)); code != exitDone {
+			t.Fatalf("exit %d\n%s%s", code, out, errOut)
+		}
+	}
+	ask := func(at string) string {
+		code, out, errOut := runDepeer("timeline", "208.66.192.0/22", "-c", config, "--at", at)
+		if code != exitDone {
+			t.Fatalf("exit %d\n%s%s", code, out, errOut)
+		}
+		return out
+	}
+	for at, known := range map[string]int{"2008-11-11T19:00": 6, "2008-11-12T12:00": 0, "2008-11-14T18:30": 6, "2008-11-20": 0} {
+		out := ask(at)
+		if strings.Count(out, "✓") != known || known == 0 && !strings.Contains(out, "nothing was recorded") {
+			t.Errorf("at %s: want %d that are known\n%s", at, known, out)
+		}
+	}
+	if out := ask("2008-11-14T18:30"); strings.Contains(out, "6939") {
+		t.Errorf("who carried it on the 11th\n%s", out)
+	}
+	code, out, errOut := runDepeer("timeline", "mccolo", "-c", config)
+	if code != exitDone || !strings.Contains(out, "nothing was recorded") {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+	t.Log(out)
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ type backfiller struct {
 	roll     *roll
 	policy   watch.Policy
 	weight   int // of a batch; see backfillWeight
+
+	collectors map[string]bool // that were heard
 
 	n      uint64 // updates taken in
 	stored uint64 // the store's position
@@ -72,7 +75,7 @@ const (
 func newBackfiller(cfg *Config, store timeline.Store, p *plan, now func() time.Time) *backfiller {
 	r := newReplayer(cfg)
 	return &backfiller{store: store, now: now, plan: p, detector: r.detector, watch: r.watch, roll: newRoll(cfg.Hosters),
-		recorder: timeline.NewRecorder(cfg.Policy.SyncQuiet), policy: cfg.Policy, weight: backfillWeight, done: backfilled{Type: "backfill"}}
+		recorder: timeline.NewRecorder(cfg.Policy.SyncQuiet), policy: cfg.Policy, weight: backfillWeight, collectors: map[string]bool{}, done: backfilled{Type: "backfill"}}
 }
 
 // run reads, judges and stores. What precedes a fault of a recording is stored, and what
@@ -154,6 +157,7 @@ func (b *backfiller) observe(ctx context.Context, batch []bgp.Update) error {
 		if u.At.After(b.last) {
 			b.last = u.At
 		}
+		b.collectors[u.Peer.Collector] = true
 		if err := b.events(b.detector.Observe(*u)); err != nil {
 			return err
 		}
@@ -265,6 +269,13 @@ func (b *backfiller) write(ctx context.Context, position uint64) error {
 	batch.Recorded = b.now().UTC().Truncate(time.Microsecond)
 	batch.Cursors = map[string]uint64{b.plan.name: position}
 	batch.Kept = map[string][]byte{b.plan.name: b.sum.mark()}
+	if position == backfillEnd {
+		covered, err := timeline.EncodeCoverage(b.covered(batch.Recorded))
+		if err != nil {
+			return err
+		}
+		batch.Kept[timeline.KeptCoverage+b.plan.name] = covered
+	}
 	if err := b.store.Write(ctx, &batch); err != nil {
 		return fmt.Errorf("store what was read up to %s: %w", b.last.UTC().Format(time.RFC3339), err)
 	}
@@ -282,6 +293,18 @@ func (b *backfiller) write(ctx context.Context, position uint64) error {
 		}
 	}
 	return nil
+}
+
+// covered is what the recordings tell of: between them and others nobody listened.
+func (b *backfiller) covered(now time.Time) (out []timeline.Coverage) {
+	from, to := b.done.First, b.done.Last
+	if b.last.After(to) {
+		to = b.last
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.collectors)) {
+		out = append(out, timeline.Coverage{Collector: name, From: from.UTC(), To: to.UTC(), Recorded: now})
+	}
+	return out
 }
 
 // finish lets the hold times end that run at the end of the recordings, as replay does. An

@@ -41,6 +41,7 @@ type memory struct {
 	weight   int                // guarded by mu; of the batch, about bytes
 	stored   uint64             // guarded by mu; changes up to this message of the log are in the store
 	kept     time.Time          // guarded by mu
+	covered  timeline.Coverage  // guarded by mu; when a process like this one listened
 	ended    bool               // guarded by mu
 	reached  time.Time          // guarded by mu; all routes up to this moment are in the store
 	trouble  string             // guarded by mu; why nothing can be stored at the moment
@@ -60,6 +61,7 @@ const (
 	memoryRetry  = 5 * time.Second
 
 	keptIntake, keptRecorder = "intake", "recorder"
+	keptCoverage             = timeline.KeptCoverage + "live"
 )
 
 // startMemory lets the process remember. A server that is away is waited for, and the
@@ -180,6 +182,9 @@ func (m *memory) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.loadCoverage(ctx, intake != nil); err != nil {
+		return err
+	}
 	if intake != nil && recorder != nil {
 		m.intake, err = watch.LoadIntake(bytes.NewReader(intake))
 		if err == nil {
@@ -193,6 +198,48 @@ func (m *memory) load(ctx context.Context) error {
 	m.intake = watch.NewIntake(watch.NewDetector(watch.Watchlist{}, m.policy))
 	m.recorder = timeline.NewRecorder(m.policy.SyncQuiet)
 	return nil
+}
+
+// loadCoverage reads since when somebody listened. A store of a time when that was not
+// written down has listened since its first change.
+func (m *memory) loadCoverage(ctx context.Context, used bool) error {
+	body, err := m.store.Kept(ctx, keptCoverage)
+	if err != nil {
+		return err
+	}
+	list, err := timeline.DecodeCoverage(body)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 {
+		m.covered = list[0]
+		return nil
+	}
+	if !used {
+		return nil
+	}
+	known, err := m.store.Prefixes(ctx, timeline.Scope{})
+	for _, x := range known {
+		if m.covered.From.IsZero() || x.First.Before(m.covered.From) {
+			m.covered.From = x.First
+		}
+	}
+	return err
+}
+
+// cover gives what is kept of the time in which this process listens. The lock is held.
+func (m *memory) cover() ([]byte, error) {
+	now := m.intake.Now().UTC()
+	if m.covered.From.IsZero() {
+		m.covered.From = now
+	}
+	if now.After(m.covered.To) {
+		m.covered.To = now
+	}
+	if m.covered.Recorded.IsZero() {
+		m.covered.Recorded = time.Now().UTC().Truncate(time.Microsecond)
+	}
+	return timeline.EncodeCoverage([]timeline.Coverage{m.covered})
 }
 
 // cursorOf names a stream's position in the store. A stream that was made anew counts
@@ -376,7 +423,11 @@ func (m *memory) keepState(cursor string, sequence uint64) error {
 	if err := m.recorder.Save(&recorder); err != nil {
 		return err
 	}
-	m.batch.Kept = map[string][]byte{keptIntake: intake.Bytes(), keptRecorder: recorder.Bytes()}
+	covered, err := m.cover()
+	if err != nil {
+		return err
+	}
+	m.batch.Kept = map[string][]byte{keptIntake: intake.Bytes(), keptRecorder: recorder.Bytes(), keptCoverage: covered}
 	m.at(stateCursor+cursor, sequence)
 	m.kept = time.Now()
 	return nil

@@ -153,13 +153,16 @@ func writeGaps(w io.Writer, gaps []watch.Gap, now time.Time) {
 
 // gapLine is a hole in one line.
 func gapLine(g *watch.Gap, now time.Time) string {
-	to, peers := "now", plural(g.Peers, "peer")
+	to, peers := "now", plural(g.Peers, "peer")+", "
 	if g.To != nil {
-		to = moment(*g.To, now)
+		to = moment(*g.To, g.From) // a day that begins with it need not be said twice
 	} else if g.Away < g.Peers {
-		peers = fmt.Sprintf("%d of %s still away", g.Away, peers)
+		peers = fmt.Sprintf("%d of %s still away, ", g.Away, plural(g.Peers, "peer"))
 	}
-	line := fmt.Sprintf("%s  %s to %s  %s, %s", g.Collector, moment(g.From, now), to, peers, g.Reason)
+	if g.Peers == 0 {
+		peers = "" // between recordings nobody counted them
+	}
+	line := fmt.Sprintf("%s  %s to %s  %s%s", g.Collector, moment(g.From, now), to, peers, g.Reason)
 	if g.Cause != "" {
 		line += ": " + g.Cause
 	}

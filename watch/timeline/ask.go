@@ -32,6 +32,10 @@ import (
 // the origin where the path passes no AS of a hoster; a set has none, and is none.
 // Shares of upstreams count routes that pass the hoster alone.
 //
+// Between two recordings, and after the last of them, the peers of a collector are not heard,
+// unless a process listened meanwhile (Coverage); what the later recording does not tell
+// again is forgotten when it begins: it is neither held nor withdrawn.
+//
 // Everything at one moment is one fact: what was withdrawn and announced again within it
 // leaves no trace in an answer.
 type Asker struct {
@@ -251,13 +255,22 @@ func (a *Asker) before(t time.Time) time.Time {
 }
 
 // Gaps lists the gaps in what was seen that touch a period, in their latest revision,
-// oldest first.
+// oldest first, and the times between recordings.
 func (a *Asker) Gaps(ctx context.Context, from, to, believed time.Time) ([]watch.Gap, error) {
 	list, _, err := a.Reader.Records(ctx, RecordQuery{Kinds: []RecordKind{Gap}, From: from, To: to, Believed: believed, Latest: true})
 	if err != nil {
 		return nil, err
 	}
-	return decodeAll(list, func(g *watch.Gap) bool { return g.Touches(from, to) && (g.To == nil || g.To.After(g.From)) })
+	out, err := decodeAll(list, func(g *watch.Gap) bool { return g.Touches(from, to) && (g.To == nil || g.To.After(g.From)) })
+	if err != nil {
+		return nil, err
+	}
+	holes, err := a.holes(ctx, believed)
+	if more := gapsOf(holes, from, to); len(more) > 0 {
+		out = append(out, more...)
+		slices.SortStableFunc(out, func(a, b watch.Gap) int { return a.From.Compare(b.From) })
+	}
+	return out, err
 }
 
 // decodeAll reads the bodies of records, and keeps those that keep wants; never nil.
@@ -279,6 +292,14 @@ func decodeAll[T any](list []Record, keep func(*T) bool) ([]T, error) {
 // of a memory that nobody fed any more look as if they had stayed.
 const quiet = 15 * time.Minute
 
+// listened reports whether it is known that somebody listened to all collectors at a moment, or
+// to whom not: then the gaps say so.
+func (s *sweep) listened(at time.Time) bool {
+	return len(s.holes) > 0 && !slices.ContainsFunc(s.order, func(v *vantage) bool {
+		return !slices.ContainsFunc(s.holes, func(h hole) bool { return h.collector == v.Collector })
+	})
+}
+
 // missing says what could not be seen: never nil.
 func missing(s *sweep, gaps []watch.Gap, q *Asking) []string {
 	out := []string{}
@@ -291,7 +312,7 @@ func missing(s *sweep, gaps []watch.Gap, q *Asking) []string {
 			last = x.Last
 		}
 	}
-	if q.To.Sub(last) > quiet {
+	if q.To.Sub(last) > quiet && !s.listened(q.To) {
 		out = append(out, fmt.Sprintf("Nothing was recorded of it after %s: it is shown as it was then, which holds only if depeer went on listening.", stamp(last)))
 	}
 	if first.After(q.From) {

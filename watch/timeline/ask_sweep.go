@@ -19,6 +19,8 @@ type sweep struct {
 	subjects map[netip.Prefix]*subject
 	groups   map[string]*group
 	ways     map[wayKey]*way
+	holes    []hole // in what was recorded, by their beginnings
+	lapsed   int    // of them, those that have begun
 
 	counts *counts                                     // nil: nobody wants series
 	moved  func(p *pair, old, now *held, at time.Time) // nil: nobody wants to hear of single routes; old or now is nil
@@ -27,13 +29,14 @@ type sweep struct {
 // vantage is a peer and what is known of it.
 type vantage struct {
 	bgp.Peer
-	index int
-	away  bool // it left
-	since time.Time
-	cause string
-	heard bool // it was heard to hold a route
-	whole bool // what it held before was known then: a table told it, or the store
-	pairs []*pair
+	index  int
+	away   bool // it left
+	lapsed bool // nobody recorded what it said, since it was heard
+	since  time.Time
+	cause  string
+	heard  bool // it was heard to hold a route
+	whole  bool // what it held before was known then: a table told it, or the store
+	pairs  []*pair
 }
 
 // subject is a prefix that was asked for.
@@ -140,10 +143,25 @@ func (s *sweep) span(ctx context.Context, x Span) error {
 	if len(x.Prefixes) == 0 {
 		return nil
 	}
-	return s.a.Reader.Changes(ctx, x, func(c *Change) error {
-		s.apply(c)
+	if err := s.begin(ctx, x.From, x.Believed); err != nil {
+		return err
+	}
+	err := s.a.Reader.Changes(ctx, x, func(c *Change) error {
+		s.take(c, x.From)
 		return nil
 	})
+	if err == nil && !x.To.IsZero() {
+		s.lapse(x.To)
+	}
+	return err
+}
+
+// begin reads what was not recorded.
+func (s *sweep) begin(ctx context.Context, from, believed time.Time) (err error) {
+	s.holes, err = s.a.holes(ctx, believed)
+	for s.lapsed = 0; !from.IsZero() && s.lapsed < len(s.holes) && s.holes[s.lapsed].begun(from); s.lapsed++ {
+	}
+	return err
 }
 
 // apply takes in one change.

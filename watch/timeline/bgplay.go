@@ -137,7 +137,7 @@ func (x *shown) follow(ctx context.Context, s *sweep) error {
 		if state = state && !c.At.After(q.From); state {
 			return nil // once more
 		}
-		s.apply(c)
+		s.take(c, q.From)
 		v := s.peers[c.Peer]
 		switch {
 		case v.away:

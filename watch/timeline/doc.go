@@ -15,7 +15,8 @@
 // announced, replaced, withdrawn, or missing after its table had been sent again, and a peer
 // that left or came back with all its routes. Whoever keeps the last change of every
 // (peer, prefix, path id) up to T, and the last word on every peer, has the routes at T.
-// A peer's leaving withdraws nothing: from then on what it says is not known.
+// A peer's leaving withdraws nothing: from then on what it says is not known. Nor is it
+// between two recordings: [Coverage] says when somebody listened.
 //
 // A [Record] is everything else: events, revisions of incidents, gaps in what was seen,
 // sightings and migrations of C&C servers, deliveries of messages. Its body is the JSON of

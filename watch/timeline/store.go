@@ -87,6 +87,8 @@ type Reader interface {
 	Changes(ctx context.Context, s Span, f func(*Change) error) error
 	// Records lists records, and the cursor behind the last of them, "" where there are no more.
 	Records(ctx context.Context, q RecordQuery) ([]Record, string, error)
+	// Coverage gives what was kept under names that begin with KeptCoverage.
+	Coverage(ctx context.Context) ([]Coverage, error)
 }
 
 // Retention says for how long what is kept, at least: stores may drop whole months. Zero is

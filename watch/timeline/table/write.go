@@ -178,3 +178,20 @@ func numberAll(n int, id func(int) (uint32, error)) ([]uint32, error) {
 	}
 	return out, nil
 }
+
+// Coverage gives what was kept of it.
+func (s *Store) Coverage(ctx context.Context) (out []timeline.Coverage, err error) {
+	err = s.view(ctx, func(x *transaction) error {
+		out = nil
+		return x.each("SELECT body FROM kept WHERE name LIKE '"+timeline.KeptCoverage+"%' ORDER BY name", nil, func(scan func(...any) error) error {
+			var body []byte
+			if err := scan(&body); err != nil {
+				return err
+			}
+			list, err := timeline.DecodeCoverage(body)
+			out = append(out, list...)
+			return err
+		})
+	})
+	return out, err
+}

@@ -142,6 +142,25 @@ func (m *Memory) Kept(ctx context.Context, name string) ([]byte, error) {
 	return bytes.Clone(m.kept[name]), nil
 }
 
+// Coverage gives what was kept of it.
+func (m *Memory) Coverage(ctx context.Context) (out []timeline.Coverage, err error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(m.kept)) {
+		if !strings.HasPrefix(name, timeline.KeptCoverage) {
+			continue
+		}
+		list, err := timeline.DecodeCoverage(m.kept[name])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
 // Prefixes lists the prefixes of a scope.
 func (m *Memory) Prefixes(ctx context.Context, s timeline.Scope) ([]timeline.PrefixInfo, error) {
 	if err := m.enter(ctx); err != nil {

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Opener) {
 		{"Readers", testReaders},
 		{"CutShort", testCutShort},
 		{"Bounded", testBounded},
+		{"Coverage", testCoverage},
 	} {
 		t.Run(x.name, func(t *testing.T) { x.test(t, open) })
 	}

@@ -356,3 +356,38 @@ func testBounded(t *testing.T, open Opener) {
 	}
 	p.samePrefixes(timeline.Scope{})
 }
+
+// testCoverage: each writer's time of listening is under a name of its own, in place of what was there.
+func testCoverage(t *testing.T, open Opener) {
+	p := newPair(t, open)
+	at := time.Date(2008, 11, 11, 0, 0, 0, 0, time.UTC)
+	say := func(name string, list ...timeline.Coverage) {
+		body, err := timeline.EncodeCoverage(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.write(&timeline.Batch{Recorded: at, Kept: map[string][]byte{timeline.KeptCoverage + name: body, "coverage": []byte("is none"), "another": body}})
+	}
+	compare := func(want int) {
+		t.Helper()
+		have, err := p.store.Coverage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := p.memory.Coverage(t.Context())
+		if err != nil || len(have) != want || fmt.Sprint(have) != fmt.Sprint(ref) {
+			t.Errorf("have %v, want %d: %v (%v)", have, want, ref, err)
+		}
+	}
+	compare(0)
+	day := func(collector string, n int) timeline.Coverage {
+		return timeline.Coverage{Collector: collector, From: at.AddDate(0, 0, n), To: at.AddDate(0, 0, n+1), Recorded: at}
+	}
+	say("one", day("rrc00", 0), day("rrc01", 0))
+	say("live", day("", 4))
+	compare(3)
+	say("one", day("rrc00", 1))
+	compare(2)
+	p.reopen()
+	compare(2)
+}
