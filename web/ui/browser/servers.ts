@@ -1,6 +1,6 @@
 // The programs that the browser tests start: each listens on loopback, and ends with the tests.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -128,6 +128,13 @@ export class Server {
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** Changes its configuration, for when it is started again. */
+  configure(change: Record<string, unknown>): void {
+    const file = join(this.dir, "depeer.yaml");
+    const all = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    writeFileSync(file, JSON.stringify({ ...all, ...change }, null, 1));
+  }
+
   /** Asks its API. */
   async get<T>(path: string): Promise<T> {
     const r = await fetch(`${this.url}/api/v1${path}`);
@@ -148,7 +155,7 @@ function ownFolder(): string {
 
 /** McColo's weeks, all of them at once; it stays until it is stopped. */
 export function newDemo(...args: string[]): Server {
-  return new Server(["demo", "--speed", "0", "--stay", "--web", "127.0.0.1:0", ...args], /http:\/\/(127\.0\.0\.1:\d+)/, ownFolder());
+  return new Server(["demo", "--speed", "0", "--stay", "--no-open", "--web", "127.0.0.1:0", ...args], /http:\/\/(127\.0\.0\.1:\d+)/, ownFolder());
 }
 
 type Section = Record<string, unknown>;
