@@ -120,6 +120,9 @@ func demo(cmd *cobra.Command, f *demoFlags) (err error) {
 	published := &busSink{ctx: ctx, bus: b}
 	r.sinks = append(r.sinks, s, &storySink{storyteller: newStoryteller(out, c.cfg.Hosters, false)}, published)
 	s.moves = r.hearSightings(c.cfg, c.seen, nil, nil)
+	if s.desk, err = newRehearsedDesk(ctx, s); err != nil {
+		return err
+	}
 	p := newPlayer(c.scenario.Start(), storyEnd(&c), f.speed, s.advance)
 	p.paused = f.paused
 	board, err := showDemo(cmd, f, s, p)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,7 +19,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"depeer/watch/timeline"
+	"depeer/notify"
+	"depeer/watch"
 	"depeer/web"
 )
 
@@ -65,16 +67,33 @@ func listenDemo(cmd *cobra.Command, f *demoFlags, s *stage, p *player) (*web.Ser
 	return server, err
 }
 
-// deps joins what answers.
+// deps joins what answers: the stage where it is about now, and the same parts as in a depeer
+// that runs where it is about the past, and about people.
 func (s *stage) deps(p *player, log *slog.Logger) web.Deps {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	past := &timeline.Asker{Reader: s.store, Hosters: s.cfg.Hosters, Baseline: s.cfg.Policy.Baseline}
-	return web.Deps{
+	m := &monitor{cfg: s.cfg, bus: s.bus, log: log, lists: &lists{log: log, cfg: s.cfg, joined: s.cfg.Hosters}}
+	m.memory.Store(&memory{store: s.store})
+	past := &pastOf{m: m}
+	d := web.Deps{
 		Monitor: s, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), Logger: log, Version: thisBuild().Version,
-		History: past, Records: s.store, BGPlay: past.BGPlay, Still: past.StillRouted, Difference: past.Difference, Pictures: drawPicture,
-		Log: busLog{s.bus}, Dossier: s.dossier, Now: s.Now, Playback: &demoPlayback{s, p},
+		History: past, Records: past, BGPlay: past.BGPlay, Still: past.Still, Difference: past.Difference, About: past.About, ExplainAt: past.ExplainAt, Pictures: drawPicture,
+		Log: busLog{s.bus}, Dossier: s.dossier, Families: s, Register: demoRegister{}, Now: s.Now, Playback: &demoPlayback{s, p},
+		Space: func(ctx context.Context, p netip.Prefix) ([]web.Space, error) { return m.space(ctx, past, p) },
+		Next:  func(i watch.Incident) string { return notify.Next(&i) },
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.desk; w != nil {
+		d.Desk, d.Subscribe, d.Silence, d.Said, d.Receivers = w, w, w, w.Said, w.Receivers
+		d.Rehearse = func(ctx context.Context, q web.Rehearse) (*web.Rehearsed, error) {
+			return w.Rehearse(ctx, s.bus, m.hoster, q)
+		}
+		d.Silenced = func(ctx context.Context, i watch.Incident, events []watch.Event) ([]web.Silence, error) {
+			return w.Silenced(ctx, i, events, m.hoster(i.Hoster))
+		}
+	}
+	return d
 }
 
 // stay keeps the board until ctx ends, where that is wanted.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"depeer/bgp"
@@ -34,16 +36,19 @@ type stage struct {
 	batch    timeline.Batch     // guarded by mu; not stored yet
 	written  uint64             // guarded by mu; batches
 	seen     []cnc.Sighting     // guarded by mu; those that nobody has been told, in order of time
-	now      time.Time          // guarded by mu
+	desk     *rehearsedDesk     // guarded by mu; who would be told; nil: nobody
 	pulse    pulse              // guarded by mu
 	news     []web.Headline     // guarded by mu; what was said last, newest first
 	spoken   int                // guarded by mu; headlines in all
+
+	clock atomic.Int64 // the time of the story, in Unix nanoseconds: it may be read by whoever holds whatever
 }
 
 var (
-	_ web.Monitor = (*stage)(nil)
-	_ sink        = (*stage)(nil)
-	_ movedSink   = (*stage)(nil)
+	_ web.Monitor  = (*stage)(nil)
+	_ web.Families = (*stage)(nil)
+	_ sink         = (*stage)(nil)
+	_ movedSink    = (*stage)(nil)
 )
 
 const (
@@ -57,11 +62,7 @@ func newStage(ctx context.Context, cfg *Config, b *bus.Bus, store timeline.Store
 }
 
 // Now is the time of the story.
-func (s *stage) Now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
+func (s *stage) Now() time.Time { return time.Unix(0, s.clock.Load()).UTC() }
 
 // perform plays recordings, and what was seen after them, to the end.
 func (s *stage) perform(ctx context.Context, p *player, recordings string) error {
@@ -96,8 +97,8 @@ func (s *stage) perform(ctx context.Context, p *player, recordings string) error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.replay.finish()
-	if at := s.replay.detector.Now(); at.After(s.now) {
-		s.now = at // the hold times that were running have ended
+	if at := s.replay.detector.Now(); at.After(s.Now()) {
+		s.clock.Store(at.UnixNano()) // the hold times that were running have ended
 	}
 	return errors.Join(err, s.write())
 }
@@ -141,7 +142,7 @@ func (s *stage) advance(now time.Time) (said bool, err error) {
 			return false, err
 		}
 	}
-	s.now = now
+	s.clock.Store(now.UnixNano())
 	if err := s.sightings(now); err != nil {
 		return false, err
 	}
@@ -152,6 +153,9 @@ func (s *stage) advance(now time.Time) (said bool, err error) {
 		return false, err
 	}
 	s.recorder.Advance(now)
+	if s.desk != nil {
+		s.desk.advance(now)
+	}
 	if err := s.gaps(); err != nil {
 		return false, err
 	}
@@ -188,6 +192,27 @@ func (s *stage) place(x cnc.Sighting) *cnc.Place {
 	}
 	return nil
 }
+
+// Housed is what all hosters house and housed.
+func (s *stage) Housed(context.Context) ([]cnc.Housed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moves.judge.Housed(s.Now()), nil
+}
+
+// Residences is where a family was seen.
+func (s *stage) Residences(_ context.Context, family string) ([]cnc.Residence, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, ok := s.moves.judge.Residences(family, s.Now())
+	if !ok {
+		return nil, fmt.Errorf("%w: %s was not seen anywhere", web.ErrUnknown, family)
+	}
+	return list, nil
+}
+
+// Names is the table of families.
+func (s *stage) Names() *cnc.Families { return cnc.DefaultFamilies() }
 
 // keep puts a record of x into the batch, as the streams would carry it; mu is held.
 func (s *stage) keep(x any, id string, record func(bus.Message) (timeline.Record, error)) error {
@@ -226,6 +251,9 @@ func (s *stage) found(events []watch.Event, revisions []watch.Incident) error {
 		}
 		s.headline(web.Headline{At: x.At, Kind: "incident", Word: string(x.Class), Severity: x.Severity, Text: x.Summary, Incident: x.ID, Hoster: x.Hoster})
 	}
+	if s.desk != nil {
+		s.desk.found(events, revisions)
+	}
 	return s.write()
 }
 
@@ -237,6 +265,9 @@ func (s *stage) moved(list []cnc.Migration) error {
 			return err
 		}
 		s.headline(web.Headline{At: x.At, Kind: "migration", Word: x.Kind, Severity: watch.Severity(x.Severity), Text: x.Summary, Incident: x.Incident, Hoster: x.Hoster, Family: x.Family})
+	}
+	if s.desk != nil {
+		s.desk.moved(list)
 	}
 	return s.write()
 }
@@ -265,6 +296,9 @@ func (s *stage) gaps() error {
 
 // write stores what was gathered, as of the time of the story; mu is held.
 func (s *stage) write() error {
+	if s.desk != nil && s.desk.failed != nil {
+		return s.desk.failed
+	}
 	s.batch.Changes = append(s.batch.Changes, s.recorder.Take()...)
 	if len(s.batch.Changes)+len(s.batch.Records) == 0 {
 		return nil
@@ -272,7 +306,7 @@ func (s *stage) write() error {
 	b := s.batch
 	s.batch = timeline.Batch{}
 	s.written++
-	b.Recorded = s.now.UTC().Truncate(time.Microsecond)
+	b.Recorded = s.Now().Truncate(time.Microsecond)
 	b.Cursors = map[string]uint64{"demo": s.written}
 	return s.store.Write(s.ctx, &b)
 }
@@ -288,9 +322,9 @@ func (s *stage) flush() error {
 func (s *stage) Status() web.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.replay.detector
-	x := web.Status{Version: thisBuild().Version, Started: s.began, Now: s.now, Judged: d.Now(), Ready: true, Reasons: []string{}, Hosters: d.Board(),
-		Feeds: []web.Feed{}, Peers: []web.Peer{}, Incidents: d.Open(), Gaps: d.GapsTouching(s.now.Add(-24*time.Hour), time.Time{})}
+	d, now := s.replay.detector, s.Now()
+	x := web.Status{Version: thisBuild().Version, Started: s.began, Now: now, Judged: d.Now(), Ready: true, Reasons: []string{}, Hosters: d.Board(),
+		Feeds: []web.Feed{}, Peers: []web.Peer{}, Incidents: d.Open(), Gaps: d.GapsTouching(now.Add(-24*time.Hour), time.Time{})}
 	for _, p := range d.Peers() {
 		x.Peers = append(x.Peers, web.Peer{Collector: p.Collector, Address: p.Addr, ASN: p.ASN, State: p.State, Since: p.Since, Heard: p.Heard, Cause: p.Cause, Table: p.Table})
 		i := slices.IndexFunc(x.Feeds, func(f web.Feed) bool { return f.Name == p.Collector })
@@ -335,9 +369,9 @@ func (s *stage) Gaps(from, to time.Time) []watch.Gap {
 func (s *stage) dossier(_ context.Context, hoster string) (*cnc.Dossier, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := s.moves.judge.Dossier(hoster, s.now)
+	d, ok := s.moves.judge.Dossier(hoster, s.Now())
 	if !ok {
-		return nil, errors.Join(web.ErrUnknown, errors.New("no hoster has the id "+hoster))
+		return nil, fmt.Errorf("%w: no hoster has the id %s", web.ErrUnknown, hoster)
 	}
 	return &d, nil
 }
