@@ -39,6 +39,23 @@ func (w *World) Fill(ctx context.Context, s timeline.Store) error {
 	return err
 }
 
+// Live writes what a depeer stores in the minute after the past, before it is packed: two batches a second.
+func (w *World) Live(ctx context.Context, s timeline.Store, perBatch int) error {
+	random := rand.New(rand.NewPCG(6, 6))
+	for n := range 120 {
+		at := w.To.Add(time.Duration(n+1) * time.Second / 2)
+		b := timeline.Batch{Recorded: at}
+		for range perBatch {
+			h := random.IntN(len(w.Hosters))
+			b.Changes = append(b.Changes, w.change(at, timeline.Announced, route{h, random.IntN(len(w.Hosters[h].Prefixes)), random.IntN(w.Peers)}, random.IntN(3)))
+		}
+		if err := s.Write(ctx, &b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // route is one (peer, prefix).
 type route struct{ hoster, prefix, peer int }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -47,7 +48,12 @@ func TestFill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, x := range still {
+		for n, x := range still {
+			one := w.asker(s)
+			one.Hosters = one.Hosters[n : n+1]
+			if alone, err := one.StillRouted(t.Context(), w.To, time.Time{}); err != nil || len(alone) != 1 || !reflect.DeepEqual(alone[0], x) {
+				t.Errorf("among all\n%+v\nalone\n%+v %v", x, alone, err)
+			}
 			if !x.Routed || len(x.By) < 2 || x.ReportedBy != string(timeline.Sighting) {
 				t.Errorf("%+v", x)
 			}
@@ -92,6 +98,9 @@ func BenchmarkQuestions(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Logf("made in %s", time.Since(began))
+		if err := w.Live(b.Context(), s, 100); err != nil {
+			b.Fatal(err)
+		}
 	}
 	a := w.asker(s)
 	ask := func(name string, work func(context.Context, *watch.Hoster) error) {

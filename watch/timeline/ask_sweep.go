@@ -159,9 +159,14 @@ func (s *sweep) span(ctx context.Context, x Span) error {
 // begin reads what was not recorded.
 func (s *sweep) begin(ctx context.Context, from, believed time.Time) (err error) {
 	s.holes, err = s.a.holes(ctx, believed)
+	s.startAt(from)
+	return err
+}
+
+// startAt passes over the holes that had begun when a span begins.
+func (s *sweep) startAt(from time.Time) {
 	for s.lapsed = 0; !from.IsZero() && s.lapsed < len(s.holes) && s.holes[s.lapsed].begun(from); s.lapsed++ {
 	}
-	return err
 }
 
 // apply takes in one change.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -150,28 +151,101 @@ func (a *Asker) StillRouted(ctx context.Context, at, believed time.Time) ([]Stil
 	if err != nil {
 		return nil, err
 	}
-	for i := range a.Hosters {
-		x, err := a.still(ctx, &a.Hosters[i], at, believed)
-		if err != nil {
+	holes, err := a.holes(ctx, believed)
+	if err != nil {
+		return nil, err
+	}
+	of, err := a.prefixesByHoster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for part := range slices.Chunk(a.Hosters, sweptAtOnce) {
+		sweeps := make([]*sweep, len(part))
+		for i := range part {
+			h := &part[i]
+			t := &target{q: Asking{Hoster: h.ID, From: at, To: at, Believed: believed}, group: &group{asns: h.ASNs, allowed: h.AllowedOrigins}, infos: of[h.ID]}
+			sweeps[i] = newSweep(a, t)
+			sweeps[i].counts, sweeps[i].holes = newCounts(sweeps[i]), holes
+		}
+		if err := a.sweepTogether(ctx, sweeps, Span{From: a.before(at), To: at, Believed: believed}); err != nil {
 			return nil, err
 		}
-		x.Gaps = gaps
-		out = append(out, x)
+		for i, s := range sweeps {
+			x, err := a.still(ctx, &part[i], s, at, believed)
+			if err != nil {
+				return nil, err
+			}
+			x.Gaps = gaps
+			out = append(out, x)
+		}
 	}
 	return out, nil
 }
 
-func (a *Asker) still(ctx context.Context, h *watch.Hoster, at, believed time.Time) (Still, error) {
+const (
+	sweptAtOnce = 100 // hosters that share one reading of the changes: each keeps all peers in memory meanwhile
+	askedApart  = 8   // up to so many hosters are asked for one by one, beyond that for all prefixes there are
+)
+
+// prefixesByHoster gives the prefixes of the Asker's hosters.
+func (a *Asker) prefixesByHoster(ctx context.Context) (map[string][]PrefixInfo, error) {
+	of := make(map[string][]PrefixInfo, len(a.Hosters))
+	if len(a.Hosters) <= askedApart {
+		for i := range a.Hosters {
+			list, err := a.Reader.Prefixes(ctx, Scope{Hoster: a.Hosters[i].ID})
+			if err != nil {
+				return nil, err
+			}
+			of[a.Hosters[i].ID] = list
+		}
+		return of, nil
+	}
+	list, err := a.Reader.Prefixes(ctx, Scope{})
+	for _, x := range list {
+		for _, h := range x.Hosters {
+			of[h] = append(of[h], x)
+		}
+	}
+	return of, err
+}
+
+// sweepTogether does for several sweeps, whose holes are set, what read does for one.
+func (a *Asker) sweepTogether(ctx context.Context, sweeps []*sweep, x Span) error {
+	byPrefix := map[netip.Prefix][]*sweep{}
+	for _, s := range sweeps {
+		s.startAt(x.From)
+		for p := range s.subjects {
+			if byPrefix[p] == nil {
+				x.Prefixes = append(x.Prefixes, p)
+			}
+			byPrefix[p] = append(byPrefix[p], s)
+		}
+	}
+	if len(x.Prefixes) > 0 { // none would be all
+		err := a.Reader.Changes(ctx, x, func(c *Change) error {
+			list := sweeps // of the sessions
+			if c.Prefix.IsValid() {
+				list = byPrefix[c.Prefix]
+			}
+			for _, s := range list {
+				s.take(c, x.From)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range sweeps {
+		s.lapse(x.To)
+		s.counts.end()
+	}
+	return nil
+}
+
+// still gives the answer of one hoster, of what its sweep has found.
+func (a *Asker) still(ctx context.Context, h *watch.Hoster, s *sweep, at, believed time.Time) (Still, error) {
 	x := Still{Hoster: h.ID, Name: h.Title(), At: at, By: []StillBy{}}
-	t := &target{q: Asking{Hoster: h.ID, From: at, To: at, Believed: believed}}
-	if err := a.findHoster(ctx, t); err != nil {
-		return x, err
-	}
-	s := newSweep(a, t)
-	s.counts = newCounts(s)
-	if err := s.read(ctx); err != nil {
-		return x, err
-	}
 	for i := range s.counts.family {
 		f := &s.counts.family[i]
 		x.Routed = x.Routed || f.sight.n > 0
