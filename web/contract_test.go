@@ -118,6 +118,7 @@ var examples = []string{
 	"/prefixes/208.66.192.0/22/routes?at=2008-11-11T12:10:00Z", "/prefixes/208.66.192.0%2F22/routes", "/hosters/mccolo/routes?at=2008-11-11T12:10:00Z", "/asns/26780/routes",
 	"/prefixes/208.66.192.0%2F22/difference?from=2008-11-11T12:10:00Z&to=2008-11-11T12:40:00Z", "/hosters/mccolo/difference?from=2008-11-11&to=2008-11-12", "/asns/26780/difference?from=2008-11-11&to=2008-11-12",
 	"/prefixes/208.66.192.0/22", "/prefixes/208.66.195.15?at=2008-11-11T12:40:00Z", "/prefixes/198.51.100.0%2F24", "/asns/26780", "/asns/6939?at=2008-11-11", "/asns/64999",
+	"/hosters/mccolo/prefixes", "/hosters/mccolo/prefixes?at=2008-11-11T12:40:00Z", "/hosters/mccolo/still", "/hosters/mccolo/timeline?from=2008-11-11T12:40:00Z&since=2008-11-11",
 	"/upstreams/6939", "/upstreams/AS3549?from=2008-11-11", "/still?at=2008-11-11T12:40:00Z",
 	"/events", "/events?kind=upstream.lost,route.withdrawn&hoster=mccolo&severity=critical&order=oldest", "/events?upstream=6939&prefix=208.66.0.0/16", "/incidents", "/incidents?phase=open&class=depeered",
 	"/incidents/i1", "/migrations", "/migrations?family=rustock&score=3", "/sightings", "/sightings?source=tracker", "/hosters/mccolo/dossier",

@@ -58,6 +58,20 @@ func (in *Spanned) asking() (q timeline.Asking, err error) {
 	return
 }
 
+// Storied is a question for the story of a period.
+type Storied struct {
+	Spanned
+	Since string `query:"since" doc:"peers count that held a prefix from then on: whoever looks closer at a part of a period gives the beginning of all of it, so that who counts stays the same; by default a week before from" example:"2008-11-01"`
+}
+
+func (in *Storied) asking() (timeline.Asking, error) {
+	q, err := in.Spanned.asking()
+	if err == nil {
+		q.Since, err = parseTime("since", in.Since, false)
+	}
+	return q, err
+}
+
 // Moment is a question about one moment.
 type Moment struct {
 	At string `query:"at" doc:"the moment; the last one that is known where it is missing" example:"2008-11-11T21:00:00Z"`
@@ -123,31 +137,32 @@ func (a *ASNPath) about(q *timeline.Asking) (err error) {
 
 func (s *Server) addHistory() {
 	s.addAbout()
+	s.addHoster()
 	addTimeline[struct {
 		HosterPath
-		Spanned
+		Storied
 	}](s, "/hosters/{id}", "hoster", "a hoster")
 	addPictures[struct {
 		HosterPath
-		Spanned
+		Storied
 		Drawing
 	}](s, "/hosters/{id}", "hoster", "a hoster")
 	addTimeline[struct {
 		PrefixPath
-		Spanned
+		Storied
 	}](s, "/prefixes/{cidr}", "prefix", "a prefix")
 	addPictures[struct {
 		PrefixPath
-		Spanned
+		Storied
 		Drawing
 	}](s, "/prefixes/{cidr}", "prefix", "a prefix")
 	addTimeline[struct {
 		ASNPath
-		Spanned
+		Storied
 	}](s, "/asns/{asn}", "asn", "an AS")
 	addPictures[struct {
 		ASNPath
-		Spanned
+		Storied
 		Drawing
 	}](s, "/asns/{asn}", "asn", "an AS")
 	addMoments[struct {
@@ -215,6 +230,7 @@ type drawer interface{ drawing() *Drawing }
 var (
 	_ questioner = (*Moment)(nil)
 	_ questioner = (*Spanned)(nil)
+	_ questioner = (*Storied)(nil)
 	_ drawer     = (*Drawing)(nil)
 )
 
@@ -268,6 +284,7 @@ func story[T any, P asked[T]](ctx context.Context, s *Server, in P) (*body[timel
 	if err != nil {
 		return nil, err
 	}
+	s.untilNow(&q)
 	return past(ctx, s, func(h History) (*timeline.Timeline, error) { return h.Timeline(ctx, q) })
 }
 

@@ -32,34 +32,35 @@ type Deps struct {
 	Logger  *slog.Logger
 	Version string
 
-	History    History                                                                     // questions about the past; may be nil
-	Records    Records                                                                     // events, incidents and the rest of what was concluded; may be nil
-	BGPlay     func(context.Context, timeline.Asking) (*timeline.BGPlay, error)            // may be nil
-	Still      func(ctx context.Context, at, believed time.Time) ([]timeline.Still, error) // may be nil
-	Difference func(context.Context, timeline.Asking) (*timeline.Difference, error)        // may be nil
-	About      func(context.Context, timeline.Asking) (*timeline.About, error)             // may be nil
-	RPKI       func(p netip.Prefix, origin uint32) string                                  // what the RPKI says of an origin today: "valid", "invalid", "not-found"; "" where nothing is known; may be nil
-	Pictures   Pictures                                                                    // of timelines; may be nil
-	Log        Log                                                                         // what the stream tells; may be nil
-	Desk       Desk                                                                        // acknowledgements and comments; may be nil
-	Said       func(ctx context.Context, tell func(Said)) error                            // follows what people say about incidents from now on, by whatever way, until ctx ends (nil); may be nil
-	Next       func(watch.Incident) string                                                 // what to do next about an incident; may be nil
-	Silenced   func(context.Context, watch.Incident, []watch.Event) ([]Silence, error)     // silences in force that keep it from being told; may be nil
-	Subscribe  Subscriptions                                                               // may be nil
-	Silence    Silences                                                                    // may be nil
-	Receivers  func() []Receiver                                                           // in order of their names; may be nil
-	Rehearse   func(context.Context, Rehearse) (*Rehearsed, error)                         // errors wrap ErrRefused; may be nil
-	ExplainAt  func(ctx context.Context, word string, at time.Time) (*Explanations, error) // a hoster, prefix or address as it was at a moment, from the memory; may be nil
-	Sightings  Sightings                                                                   // takes sightings in; may be nil
-	Dossier    func(context.Context, string) (*cnc.Dossier, error)                         // what is known of a hoster's C&C; may be nil
-	Families   Families                                                                    // what is known of C&C families; may be nil
-	Register   cnc.Register                                                                // names of AS numbers; may be nil
-	Space      func(context.Context, netip.Prefix) ([]Space, error)                        // watched prefixes that cover a prefix, longest first, and then some that it covers; may be nil
-	Hook       func(name string) http.Handler                                              // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
-	Tokens     access.Finder                                                               // of API tokens; needed with auth.tokens
-	Changed    func(access.Change)                                                         // is told every change, and must not block; may be nil
-	Playback   Playback                                                                    // a story that is played; nil where what happens now is watched
-	Now        func() time.Time                                                            // the time of the world that is watched; nil: that of today. Who may ask what goes by the clock of today in any case
+	History    History                                                                                   // questions about the past; may be nil
+	Records    Records                                                                                   // events, incidents and the rest of what was concluded; may be nil
+	BGPlay     func(context.Context, timeline.Asking) (*timeline.BGPlay, error)                          // may be nil
+	Still      func(ctx context.Context, at, believed time.Time) ([]timeline.Still, error)               // may be nil
+	StillOf    func(ctx context.Context, hoster string, at, believed time.Time) (*timeline.Still, error) // may be nil
+	Difference func(context.Context, timeline.Asking) (*timeline.Difference, error)                      // may be nil
+	About      func(context.Context, timeline.Asking) (*timeline.About, error)                           // may be nil
+	RPKI       func(p netip.Prefix, origin uint32) string                                                // what the RPKI says of an origin today: "valid", "invalid", "not-found"; "" where nothing is known; may be nil
+	Pictures   Pictures                                                                                  // of timelines; may be nil
+	Log        Log                                                                                       // what the stream tells; may be nil
+	Desk       Desk                                                                                      // acknowledgements and comments; may be nil
+	Said       func(ctx context.Context, tell func(Said)) error                                          // follows what people say about incidents from now on, by whatever way, until ctx ends (nil); may be nil
+	Next       func(watch.Incident) string                                                               // what to do next about an incident; may be nil
+	Silenced   func(context.Context, watch.Incident, []watch.Event) ([]Silence, error)                   // silences in force that keep it from being told; may be nil
+	Subscribe  Subscriptions                                                                             // may be nil
+	Silence    Silences                                                                                  // may be nil
+	Receivers  func() []Receiver                                                                         // in order of their names; may be nil
+	Rehearse   func(context.Context, Rehearse) (*Rehearsed, error)                                       // errors wrap ErrRefused; may be nil
+	ExplainAt  func(ctx context.Context, word string, at time.Time) (*Explanations, error)               // a hoster, prefix or address as it was at a moment, from the memory; may be nil
+	Sightings  Sightings                                                                                 // takes sightings in; may be nil
+	Dossier    func(context.Context, string) (*cnc.Dossier, error)                                       // what is known of a hoster's C&C; may be nil
+	Families   Families                                                                                  // what is known of C&C families; may be nil
+	Register   cnc.Register                                                                              // names of AS numbers; may be nil
+	Space      func(context.Context, netip.Prefix) ([]Space, error)                                      // watched prefixes that cover a prefix, longest first, and then some that it covers; may be nil
+	Hook       func(name string) http.Handler                                                            // a receiver that hears people by requests that it checks itself; nil where there is none of the name; may be nil
+	Tokens     access.Finder                                                                             // of API tokens; needed with auth.tokens
+	Changed    func(access.Change)                                                                       // is told every change, and must not block; may be nil
+	Playback   Playback                                                                                  // a story that is played; nil where what happens now is watched
+	Now        func() time.Time                                                                          // the time of the world that is watched; nil: that of today. Who may ask what goes by the clock of today in any case
 }
 
 // Server is the HTTP listener.

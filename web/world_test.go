@@ -136,7 +136,7 @@ func records(t testing.TB) []timeline.Record {
 func (w *world) deps() web.Deps {
 	asker := &timeline.Asker{Reader: w.memory, Hosters: []watch.Hoster{{ID: "mccolo", Name: "McColo Corp.", ASNs: []uint32{26780}}}}
 	return web.Deps{Monitor: w, Metrics: metricsPage, Logger: slog.New(slog.DiscardHandler), Version: "test",
-		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Difference: asker.Difference, About: asker.About, Records: w.memory, Log: w.log,
+		History: asker, BGPlay: asker.BGPlay, Still: asker.StillRouted, Difference: asker.Difference, About: asker.About, StillOf: asker.StillOf, Records: w.memory, Log: w.log,
 		Said: w.desk.follow, Next: func(i watch.Incident) string { return "Check your own routes to " + i.Prefixes[0].String() },
 		Silenced: func(ctx context.Context, i watch.Incident, _ []watch.Event) ([]web.Silence, error) {
 			all, err := w.desk.Silences(ctx)

@@ -54,7 +54,7 @@ func (m *monitor) webDeps(s *stopper) web.Deps {
 		past = &pastOf{m: m}
 		s.add("past", func(context.Context) error { return past.close() })
 		d.History, d.Records, d.BGPlay, d.Still, d.Difference = past, past, past.BGPlay, past.Still, past.Difference
-		d.About = past.About
+		d.About, d.StillOf = past.About, past.StillOf
 		d.Pictures = drawPicture
 		d.ExplainAt = past.ExplainAt
 	}
@@ -250,7 +250,7 @@ func (p *pastOf) Difference(ctx context.Context, q timeline.Asking) (*timeline.D
 	return asked(ctx, p, func(a *timeline.Asker) (*timeline.Difference, error) { return a.Difference(ctx, q) })
 }
 
-// About says what is remembered of a prefix, an address or an AS.
+// About says what is remembered of a hoster, a prefix, an address or an AS.
 func (p *pastOf) About(ctx context.Context, q timeline.Asking) (*timeline.About, error) {
 	return asked(ctx, p, func(a *timeline.Asker) (*timeline.About, error) { return a.About(ctx, q) })
 }
@@ -258,6 +258,11 @@ func (p *pastOf) About(ctx context.Context, q timeline.Asking) (*timeline.About,
 // Still says by whom every hoster is still routed.
 func (p *pastOf) Still(ctx context.Context, at, believed time.Time) ([]timeline.Still, error) {
 	return asked(ctx, p, func(a *timeline.Asker) ([]timeline.Still, error) { return a.StillRouted(ctx, at, believed) })
+}
+
+// StillOf says it of one hoster.
+func (p *pastOf) StillOf(ctx context.Context, hoster string, at, believed time.Time) (*timeline.Still, error) {
+	return asked(ctx, p, func(a *timeline.Asker) (*timeline.Still, error) { return a.StillOf(ctx, hoster, at, believed) })
 }
 
 // Records gives what was concluded and reported.

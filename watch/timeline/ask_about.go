@@ -12,12 +12,12 @@ import (
 	"depeer/bgp"
 )
 
-// About is what is remembered of a prefix, an address or an AS, and how it stood at one moment.
+// About is what is remembered of a hoster, a prefix, an address or an AS, and how it stood at one moment.
 type About struct {
 	Subject  string       `json:"subject"` // as it was asked for: "208.66.192.0/22", "AS26780"
 	At       time.Time    `json:"at"`
 	Longest  netip.Prefix `json:"longest,omitzero"` // Asking.Addr: the prefix that was found
-	Prefixes []Stand      `json:"prefixes"`         // the prefix itself; those that the AS ever originated
+	Prefixes []Stand      `json:"prefixes"`         // the prefix itself; those that the AS ever originated; those of the hoster
 	Covering []Stand      `json:"covering"`         // of a prefix: those around it, the longest first
 	Covered  []Stand      `json:"covered"`          // of a prefix: those within it, in order
 	Through  int          `json:"through"`          // of an AS: prefixes in whose paths it ever stood, at any place
@@ -36,12 +36,13 @@ type Stand struct {
 // mostStands is how many prefixes an About looks at.
 const mostStands = 500
 
-// About gives what is remembered of a prefix, an address or an AS, and how it stood at the end
+// About gives what is remembered of a hoster, a prefix, an address or an AS, and how it stood at the end
 // of the period (zero: at the last change). What nothing is remembered of is no error: Missing says why.
 func (a *Asker) About(ctx context.Context, q Asking) (*About, error) {
-	q.Hoster, q.From = "", time.Time{}
+	q.From = time.Time{}
 	out := &About{At: q.To, Prefixes: []Stand{}, Covering: []Stand{}, Covered: []Stand{}, Missing: []string{}}
-	infos, err := a.nearby(ctx, &q, out)
+	t := &target{}
+	infos, err := a.nearby(ctx, &q, out, t)
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +61,15 @@ func (a *Asker) About(ctx context.Context, q Asking) (*About, error) {
 		}
 	}
 	q.From, out.At = q.To, q.To
-	s := newSweep(a, &target{q: q, infos: infos})
+	t.q, t.infos = q, infos
+	s := newSweep(a, t)
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	for i := range infos {
 		x := s.subjects[infos[i].Prefix].stand()
 		switch {
-		case q.ASN != 0 || x.Prefix == q.Prefix:
+		case q.Hoster != "" || q.ASN != 0 || x.Prefix == q.Prefix:
 			out.Prefixes = append(out.Prefixes, x)
 		case x.Prefix.Bits() < q.Prefix.Bits():
 			out.Covering = append(out.Covering, x)
@@ -79,9 +81,16 @@ func (a *Asker) About(ctx context.Context, q Asking) (*About, error) {
 	return out, nil
 }
 
-// nearby finds the prefixes that an answer is about. Of an address it asks for its longest prefix.
-func (a *Asker) nearby(ctx context.Context, q *Asking, out *About) (infos []PrefixInfo, err error) {
+// nearby finds the prefixes that an answer is about, and for a hoster whose AS numbers count. Of an address
+// it asks for its longest prefix.
+func (a *Asker) nearby(ctx context.Context, q *Asking, out *About, t *target) (infos []PrefixInfo, err error) {
 	switch {
+	case q.Hoster != "":
+		out.Subject, t.q = q.Hoster, *q
+		if err = a.findHoster(ctx, t); err == nil && len(t.infos) == 0 {
+			out.Missing = append(out.Missing, fmt.Sprintf("Nothing is remembered of %s: no route of it was seen while depeer listened.", q.Hoster))
+		}
+		return t.infos, err
 	case q.Addr.IsValid():
 		out.Subject = q.Addr.String()
 		t := &target{q: *q}
@@ -98,7 +107,7 @@ func (a *Asker) nearby(ctx context.Context, q *Asking, out *About) (infos []Pref
 	case q.ASN != 0:
 		return a.originated(ctx, q, out)
 	default:
-		return nil, errors.New("the question names no prefix, AS or address")
+		return nil, errors.New("the question names no hoster, prefix, AS or address")
 	}
 	infos, err = a.Reader.Prefixes(ctx, Scope{Prefix: q.Prefix, Covering: true, Covered: true})
 	if err != nil {
