@@ -11,6 +11,10 @@ test("a part of one never looks like none or all where it is neither", () => {
   expect([0, 0.001, 0.05, 0.999, 1].map(percent)).toEqual(["0 %", "under 1 %", "5 %", "over 99 %", "100 %"]);
 });
 
+test("halves of a percent are what the sentences of the server say", () => {
+  expect([0.625, 0.375, 0.025, 0.045].map(percent)).toEqual(["62 %", "38 %", "2 %", "4 %"]);
+});
+
 test("spans of time in the largest unit that still says enough", () => {
   expect([12_000, 300_000, 7_200_000, 27 * 86_400_000].map(lasting)).toEqual(["12 s", "5 min", "2 h", "27 days"]);
 });

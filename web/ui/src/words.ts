@@ -32,7 +32,13 @@ export function lasting(ms: number): string {
 export function percent(part: number): string {
   if (part > 0 && part < 0.005) return "under 1 %";
   if (part < 1 && part >= 0.995) return "over 99 %";
-  return `${Math.round(part * 100)} %`;
+  return `${even(part * 100)} %`;
+}
+
+/** Halves go to the even neighbour, as in the sentences of the server: 62.5 is 62 in both. */
+function even(x: number): number {
+  const low = Math.floor(x);
+  return x - low === 0.5 ? low + (low % 2) : Math.round(x);
 }
 
 export function as(asn: number): string {
