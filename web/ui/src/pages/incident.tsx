@@ -42,12 +42,14 @@ export function Incident() {
       <div class="incident-body">
         <div class="incident-do">
           <Actions key={id} story={s} changed={story.again} />
-          <WhoWasTold story={s} />
-          <Exports story={s} />
         </div>
         <div class="incident-tale">
           <BeforeAndAfter key={id} incident={s.incident} revisions={many(s.revisions)} />
           <Tale story={s} />
+        </div>
+        <div class="incident-beside">
+          <WhoWasTold story={s} />
+          <Exports story={s} />
         </div>
       </div>
     </div>
@@ -109,7 +111,7 @@ function Tale({ story }: { story: Story }) {
       aside={
         <span class="incident-chapters" role="group" aria-label="Show only">
           {chapters.map((c) => {
-            const n = lines.filter((l) => (c.of as readonly string[]).includes(l.what)).length;
+            const n = lines.reduce((n, l) => n + ((c.of as readonly string[]).includes(l.what) ? (l.what === "events" ? l.events.length : 1) : 0), 0);
             return (
               <button key={c.key} type="button" aria-pressed={shown.includes(c.key)} disabled={n === 0} onClick={() => toggle(c.key)}>
                 {c.name} <span class="quiet">{n}</span>

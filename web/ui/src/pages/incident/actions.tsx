@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { send, Trouble, useAsk } from "../../api/ask";
 import { nameOf } from "../../api/board";
 import { many, type Silence, type Story, type Who } from "../../api/types";
-import { Panel, Time, TroubleBox } from "../../parts/parts";
+import { Panel, Prefix, Time, TroubleBox } from "../../parts/parts";
 import { carer } from "./story";
 import { SilenceForm } from "./silence";
 import { writing } from "./neighbours";
@@ -117,13 +117,13 @@ function whyNot(who: Who | undefined, trouble: Trouble | undefined): string {
   return "";
 }
 
-/** The sentence of the messages; what stands behind "depeer" in it is a command. */
+/** The sentence of the messages: commands and prefixes in it are what they are. */
 function Next({ text }: { text: string }) {
-  const parts = text.split(/(depeer [a-z]+(?: [^;.]+)?)/);
+  const parts = text.split(/(depeer [a-z]+(?: [^;.]+)?|\b\d+\.\d+\.\d+\.\d+\/\d+|\b[0-9a-f]+:[0-9a-f:]*\/\d+)/);
   return (
     <p class="incident-next">
       <strong>Next: </strong>
-      {parts.map((p, i) => (i % 2 === 1 ? <code key={i}>{p.trim()}</code> : p))}
+      {parts.map((p, i) => (i % 2 === 0 ? p : p.startsWith("depeer ") ? <code key={i}>{p.trim()}</code> : <Prefix key={i} prefix={p} />))}
     </p>
   );
 }

@@ -17,7 +17,7 @@ export function BeforeAndAfter({ incident, revisions }: { incident: Incident; re
   const all = useMemo(() => moments(incident, revisions), [incident, revisions]);
   const chosen = all.find((m) => m.at === query["then"]) ?? ownMoment(query["then"]) ?? all.find((m) => m.first)!;
   const hoster = `/hosters/${encodeURIComponent(incident.hoster)}`;
-  const [from, to] = useMemo(() => around(incident), [incident.opened, incident.resolved]);
+  const [from, to] = useMemo(() => around(incident), [incident.opened, incident.at, incident.resolved]);
   const zoom = { from: query["from"] ?? from, to: query["to"] ?? to };
   const t = useTimeline(hoster, zoom.from, zoom.to);
   const before = new Date(Date.parse(incident.opened) - 1).toISOString();
@@ -41,7 +41,7 @@ export function BeforeAndAfter({ incident, revisions }: { incident: Incident; re
       <Answer of={t} height={620}>
         {(data) => (
           <>
-            <Shares timeline={t.fine ?? data} before={before} then={chosen} />
+            <Shares hoster={hoster} whole={data} before={before} then={chosen} />
             <Paths incident={incident} before={before} then={chosen} />
             <h3 class="incident-sub">The course of it</h3>
             <TimelineChart
@@ -68,29 +68,40 @@ function ownMoment(at: string | undefined): Moment | undefined {
   return at && !Number.isNaN(Date.parse(at)) ? { at, name: `${utc(at)}: chosen in the chart`, short: utc(at) } : undefined;
 }
 
-/** A while before it began, to a while after its end. */
-function around(i: Incident): [string, string | undefined] {
+/** A while before it began, to a while after what happened last: what only lasts needs no room. */
+function around(i: Incident): [string, string] {
   const opened = Date.parse(i.opened);
-  const end = i.resolved ? Date.parse(i.resolved) : now();
-  const lasted = Math.max(0, end - opened);
+  const end = Math.max(Date.parse(i.at), i.resolved ? Date.parse(i.resolved) : 0);
   const stamp = (ms: number) => new Date(ms).toISOString();
-  return [stamp(opened - Math.max(3_600_000, lasted / 4)), i.resolved ? stamp(Math.min(now(), end + Math.max(1_800_000, lasted / 10))) : undefined];
+  return [stamp(opened - bounded((end - opened) / 4, 3_600_000, day)), stamp(Math.min(now(), end + bounded((end - opened) / 10, 1_800_000, day)))];
 }
 
-function Shares({ timeline, before, then }: { timeline: Timeline; before: string; then: Moment }) {
-  const rows = sharesOf(timeline, Date.parse(before), then.at === "now" ? Number.POSITIVE_INFINITY : Date.parse(then.at));
-  if (rows.length === 0) return <Empty>No peer spoke of its routes in this time: there is nothing to compare.</Empty>;
+const day = 86_400_000;
+
+function bounded(x: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, x));
+}
+
+/** The shares at a moment, exactly: a long timeline has coarser steps. */
+function Shares({ hoster, whole, before, then }: { hoster: string; whole: Timeline; before: string; then: Moment }) {
+  const first = useAsk<Timeline>(`${hoster}/timeline`, { from: before, to: before });
+  const chosen = useAsk<Timeline>(then.at === "now" ? null : `${hoster}/timeline`, { from: then.at, to: then.at });
+  const second = then.at === "now" ? whole : chosen.data;
+  const trouble = first.trouble ?? chosen.trouble;
+  if (!first.data || !second) return trouble ? <TroubleBox trouble={trouble} again={first.trouble ? first.again : chosen.again} /> : <Skeleton height={180} />;
+  const rows = sharesOf(first.data, second);
+  if (rows.length === 0) return <Empty>No peer spoke of its routes at either moment: there is nothing to compare. <a href="/feeds">Our eyes</a> says what was heard.</Empty>;
   return (
-    <Table label="Shares before and after" head={["", `Before ${utc(before)}`, then.short]}>
+    <Table label="Shares before and after" head={["Of its routes", `Before ${utc(before)}`, then.short]}>
       {rows.map((r) => (
         <tr key={r.key} class={r.what === "visibility" ? "incident-visible" : undefined}>
           <th scope="row">
-            {r.what === "visibility" ? "Seen by peers" : <As asn={r.asn} upstream />}
+            {r.what === "visibility" ? "seen by peers" : <As asn={r.asn} upstream />}
             {r.family === 6 && <span class="quiet"> IPv6</span>}
             {r.name && <span class="quiet incident-as-name"> {r.name}</span>}
           </th>
-          <td>{r.before === undefined ? <span class="quiet">nobody could see</span> : <Share value={r.before} />}</td>
-          <td>{r.after === undefined ? <span class="quiet">nobody could see</span> : <Share value={r.after} {...(r.before === undefined ? {} : { ghost: r.before })} />}</td>
+          <td>{r.before === undefined ? <span class="quiet">not known</span> : <Share value={r.before} />}</td>
+          <td>{r.after === undefined ? <span class="quiet">not known</span> : <Share value={r.after} {...(r.before === undefined ? {} : { ghost: r.before })} />}</td>
         </tr>
       ))}
     </Table>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { many, type Event, type Migration, type Story } from "../../api/types";
 import { As, Badge, Prefix, Time } from "../../parts/parts";
 import { useQuery } from "../../place";
-import { as, count, lasting } from "../../words";
+import { as, count, lasting, listed, utc } from "../../words";
 import { Evidence } from "./evidence";
 import type { Line } from "./story";
 import { eventSubject, kindName, toldSeverity } from "./tell";
@@ -66,8 +66,8 @@ function Said({ line: l, story }: { line: Line; story: Story }) {
       const last = l.told[l.told.length - 1]!;
       return (
         <>
-          <Badge is={toldSeverity(last)}>{last.outcome}</Badge> <ToldLine t={last} />
-          {l.told.length > 1 && <span class="quiet"> ({l.told.length} times since then)</span>}
+          <Badge is={toldSeverity(last)}>{last.outcome}</Badge> <ToldLine t={l.told[0]!} timed={false} />
+          {l.told.length > 1 && <span class="quiet"> ({l.told.length} times, last {utc(last.at)})</span>}
         </>
       );
     }
@@ -93,14 +93,15 @@ function Events({ events, incident }: { events: readonly Event[]; incident: stri
   if (events.length === 1) return <OneEvent event={first} incident={incident} open={open.includes(first.id)} toggle={(is) => set({ event: is ? first.id : undefined }, true)} />;
   const inside = events.some((e) => open.includes(e.id));
   const prefixes = new Set(events.flatMap((e) => (e.prefix ? [e.prefix] : many(e.prefixes))));
+  const took = Date.parse(events[events.length - 1]!.at) - Date.parse(first.at);
   return (
     <Opens
       open={inside || open.includes(`all-${first.id}`)}
       toggle={(is) => set({ event: is ? `all-${first.id}` : undefined }, true)}
       summary={
         <>
-          <EventHead event={first} /> {count(events.length, "time")}, {count(prefixes.size, "prefix", "prefixes")}
-          {first.upstream ? <>, {as(first.upstream)}</> : null} <span class="quiet">within {lasting(Date.parse(events[events.length - 1]!.at) - Date.parse(first.at))}</span>
+          <EventHead event={first} /> {prefixes.size > 0 && prefixes.size <= 3 ? listed([...prefixes]) : count(prefixes.size, "prefix", "prefixes")}
+          {first.upstream ? <>, {as(first.upstream)}</> : null} <span class="quiet">{took < 1000 ? "at once" : `within ${lasting(took)}`}; {count(events.length, "event")}</span>
         </>
       }
     >
@@ -162,24 +163,35 @@ function Opens({ open, toggle, summary, children }: { open: boolean; toggle: (op
 }
 
 function Moved({ m }: { m: Migration }) {
+  const points = (n: number) => (n > 0 ? `+${n}` : String(n));
   return (
     <details class="incident-opens">
       <summary>
-        <Badge is={m.severity}>C&amp;C</Badge> {m.summary} <span class="quiet">score {m.score}</span>
+        <Badge is={m.severity}>{kindName(m.kind)}</Badge> {m.summary} {m.score !== 0 && <span class="quiet">(score {m.score})</span>}
       </summary>
-      <p>
-        <a href={`/families/${encodeURIComponent(m.family)}`}>{m.family}</a> from {m.from.ip ?? (m.from.prefix ? <Prefix prefix={m.from.prefix} /> : "")} <As asn={m.from.asn} /> {m.from.name} to{" "}
-        {m.to.ip ?? ""} <As asn={m.to.asn} /> {m.to.name}; confirmed <Time at={m.at} />. Routing gives {m.routing} points, C&amp;C {m.cnc}.
-      </p>
-      <ul>
-        {many(m.evidence).map((e) => (
-          <li key={e.name}>
-            {e.text} <span class="quiet">({e.points > 0 ? "+" : ""}{e.points})</span>
-          </li>
-        ))}
-      </ul>
-      {many(m.caveats).length > 0 && <p class="quiet">But: {many(m.caveats).join("; ")}.</p>}
+      <div class="incident-evidence">
+        <p>
+          <a href={`/families/${encodeURIComponent(m.family)}`}>{m.family}</a>, from <End end={m.from} /> to <End end={m.to} />; seen there first <Time at={m.first_seen} />.
+          {m.score !== 0 && ` Routing gives ${m.routing} points, C&C ${m.cnc}.`}
+        </p>
+        <ul>
+          {many(m.evidence).map((e) => (
+            <li key={e.name + e.text}>
+              {e.text} {e.points !== 0 && <span class="quiet">({points(e.points)})</span>}
+            </li>
+          ))}
+        </ul>
+        {many(m.caveats).length > 0 && <p class="quiet">But: {many(m.caveats).join("; ")}.</p>}
+      </div>
     </details>
   );
 }
 
+function End({ end }: { end: Migration["from"] }) {
+  return (
+    <>
+      {end.ip ? <span class="mono">{end.ip} </span> : end.prefix ? <Prefix prefix={end.prefix} /> : ""}
+      {end.asn > 0 && <As asn={end.asn} />} {end.name}
+    </>
+  );
+}

@@ -1,5 +1,5 @@
 // The moments that an incident can be compared at, and what a timeline says of them.
-import { many, type Incident, type Timeline } from "../../api/types";
+import { many, type Incident, type Lane, type Timeline } from "../../api/types";
 import { courseOf, valueAt } from "../../chart/course";
 import { utc } from "../../words";
 
@@ -39,21 +39,27 @@ export interface SharesRow {
 
 const mostRows = 12;
 
-/** What the lanes of a timeline say at two moments (milliseconds); who carries nothing at both is left out. */
-export function sharesOf(t: Timeline, before: number, after: number): SharesRow[] {
-  const rows = [
-    ...many(t.visibility).map((l) => ({ what: "visibility" as const, l })),
-    ...many(t.upstreams).map((l) => ({ what: "upstream" as const, l })),
-  ].map(({ what, l }): SharesRow => {
-    const course = courseOf(l.points);
-    const at = (ms: number) => {
-      const v = valueAt(course, ms);
-      return v && v.eligible > 0 ? v.value : undefined;
+/** What timelines say at their ends, one before and one after; who carries nothing at both is left out. */
+export function sharesOf(before: Timeline, after: Timeline): SharesRow[] {
+  const rows = new Map<string, SharesRow>();
+  for (const [side, t] of [["before", before], ["after", after]] as const) {
+    const put = (what: SharesRow["what"], l: Lane) => {
+      const key = `${what} ${l.asn ?? 0} ${l.family}`;
+      const row = rows.get(key) ?? { key, what, asn: l.asn ?? 0, name: l.name ?? "", family: l.family, before: undefined, after: undefined };
+      const v = valueAt(courseOf(l.points), Date.parse(t.to));
+      row[side] = v && v.eligible > 0 ? v.value : undefined;
+      rows.set(key, row);
     };
-    return { key: `${what} ${l.asn ?? 0} ${l.family}`, what, asn: l.asn ?? 0, name: l.name ?? "", family: l.family, before: at(before), after: at(Math.min(after, Date.parse(t.to))) };
-  });
-  const visible = rows.filter((r) => r.what === "visibility");
-  const upstreams = rows.filter((r) => r.what === "upstream" && ((r.before ?? 0) > 0 || (r.after ?? 0) > 0));
-  upstreams.sort((a, b) => Math.max(b.before ?? 0, b.after ?? 0) - Math.max(a.before ?? 0, a.after ?? 0));
-  return [...visible, ...upstreams.slice(0, mostRows)];
+    for (const l of many(t.visibility)) put("visibility", l);
+    for (const l of many(t.upstreams)) put("upstream", l);
+  }
+  // Who has no lane at a moment carried nothing then, where others were seen to carry something, or nothing.
+  const seen = (side: "before" | "after", family: number) => [...rows.values()].some((r) => r.what === "visibility" && r.family === family && r[side] !== undefined);
+  for (const r of rows.values()) {
+    for (const side of ["before", "after"] as const) if (r[side] === undefined && r.what === "upstream" && seen(side, r.family)) r[side] = 0;
+  }
+  const all = [...rows.values()];
+  const upstreams = all.filter((r) => r.what === "upstream" && ((r.before ?? 0) > 0 || (r.after ?? 0) > 0));
+  upstreams.sort((a, b) => Math.max(b.before ?? 0, b.after ?? 0) - Math.max(a.before ?? 0, a.after ?? 0) || a.asn - b.asn);
+  return [...all.filter((r) => r.what === "visibility"), ...upstreams.slice(0, mostRows)];
 }

@@ -19,7 +19,7 @@ const together = 60_000;
 /** Merges what belongs to an incident into one list, oldest first. */
 export function storyLines(s: Story): Line[] {
   const lines: Line[] = [...eventLines(many(s.events)), ...revisionLines(many(s.revisions)), ...toldLines(many(s.deliveries))];
-  for (const m of many(s.migrations)) lines.push({ what: "moved", at: m.first_seen, key: `moved ${m.id}`, migration: m });
+  for (const m of many(s.migrations)) lines.push({ what: "moved", at: m.at, key: `moved ${m.id}`, migration: m });
   many(s.notes).forEach((n, i) => lines.push({ what: "note", at: n.at, key: `note ${n.at} ${i}`, note: n }));
   for (const g of many(s.gaps)) {
     lines.push({ what: "gap", at: g.from, key: `gap ${g.id} ${g.from}`, gap: g, ends: false });
@@ -86,17 +86,20 @@ export function differences(before: Incident | undefined, after: Incident): stri
   return out;
 }
 
-/** The same outcome at the same receiver, one after the other, is one line: a held message says so again and again. */
+/** The same outcome at the same receiver again and again is one line: what is held says so often, what fails is tried often. */
 function toldLines(all: readonly Told[]): Line[] {
   const out: Extract<Line, { what: "told" }>[] = [];
+  const open = new Map<string, Extract<Line, { what: "told" }>>();
   for (const t of [...all].sort((a, b) => compare(a.at, b.at))) {
-    const last = out[out.length - 1];
-    const one = last?.told[last.told.length - 1];
-    if (last && one && t.outcome !== "sent" && one.receiver === t.receiver && one.outcome === t.outcome && one.why === t.why) {
-      last.told.push(t);
+    const line = open.get(t.receiver);
+    const last = line?.told[line.told.length - 1];
+    if (line && last && t.outcome !== "sent" && last.outcome === t.outcome && last.why === t.why) {
+      line.told.push(t);
       continue;
     }
-    out.push({ what: "told", at: t.at, key: `told ${t.id ?? ""} ${t.at} ${t.receiver} ${t.outcome}`, told: [t] });
+    const fresh: Extract<Line, { what: "told" }> = { what: "told", at: t.at, key: `told ${t.id ?? ""} ${t.at} ${t.receiver} ${t.outcome}`, told: [t] };
+    open.set(t.receiver, fresh);
+    out.push(fresh);
   }
   return out;
 }

@@ -5,7 +5,7 @@ import { as, count, lasting, listed, percent } from "../../words";
 const kinds: Record<string, string> = {
   "route.withdrawn": "Withdrawn", "route.restored": "Back", "upstream.lost": "Upstream lost", "upstream.restored": "Upstream back", "upstream.gained": "New upstream",
   "transit.lost": "Transit lost", "origin.new": "New origin", "origin.gone": "Origin gone", "prefix.new": "New prefix", "hoster.dark": "Dark", "hoster.returned": "Back again",
-  "feed.lost": "Our feed lost peers", "feed.stale": "Our feed is silent", "feed.restored": "Our feed is back", "cnc.moved": "C&C moved", "cnc.watch": "C&C seen elsewhere",
+  "feed.lost": "Our feed lost peers", "feed.stale": "Our feed is silent", "feed.restored": "Our feed is back", "cnc.moved": "C&C moved", "cnc.watch": "C&C to watch", "cnc.no-gap": "C&C never paused",
 };
 
 /** The kinds that the filter of the list offers. */

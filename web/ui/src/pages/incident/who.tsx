@@ -10,7 +10,7 @@ export function WhoWasTold({ story }: { story: Story }) {
   const last = receivers(all);
   const times = (r: string) => all.filter((t) => t.receiver === r && t.outcome === "sent").length;
   return (
-    <Panel title="Who was told" aside={all.length > 0 && <a href="?show=people">all, in order</a>}>
+    <Panel title="Who was told" aside={all.length > 0 && <a href={`/incidents/${encodeURIComponent(story.incident.id)}?show=people`}>all, in order</a>}>
       {last.length === 0 ? (
         <Empty>
           Nobody, as far as is remembered. <a href="/subscriptions">Subscriptions</a> say who hears of what.
@@ -30,13 +30,17 @@ export function WhoWasTold({ story }: { story: Story }) {
 }
 
 /** One delivery in a line. */
-export function ToldLine({ t }: { t: Told }) {
+export function ToldLine({ t, timed = true }: { t: Told; timed?: boolean }) {
   return (
     <span>
       {t.receiver !== "nobody" && <strong>{t.receiver}</strong>} {toldText(t)}
       <span class="quiet">
-        {" "}
-        <Time at={t.at} />
+        {timed && (
+          <>
+            {" "}
+            <Time at={t.at} />
+          </>
+        )}
         {t.reason && `, because ${reason(t.reason)}`}
         {t.loud && ", loud"}
         {many(t.for).length > 0 && `; asked for by ${listed(many(t.for))}`}

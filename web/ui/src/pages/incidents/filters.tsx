@@ -1,0 +1,95 @@
+// What of a list is shown. All of it is in the URL, under the names of the API.
+import { board } from "../../api/board";
+import { many } from "../../api/types";
+import { useQuery } from "../../place";
+
+export interface Word {
+  value: string;
+  name: string;
+}
+
+const names = ["hoster", "class", "kind", "phase", "severity", "upstream", "prefix", "incident", "from", "to"] as const;
+type Name = (typeof names)[number];
+
+/** What the API is asked for: those filters of the URL that the list knows. */
+export function asked(query: Record<string, string>, known: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.filter((n) => known.includes(n) && query[n]).map((n) => [n, query[n]!]));
+}
+
+/** 2008-11-11T21:00:00Z as the field of a moment wants it, and back; both are UTC. */
+export function toField(at: string | undefined): string {
+  if (!at) return "";
+  const d = new Date(at);
+  return Number.isNaN(d.getTime()) ? "" : d.toISOString().slice(0, 16);
+}
+
+export function fromField(text: string): string | undefined {
+  const d = new Date(`${text}Z`);
+  return text === "" || Number.isNaN(d.getTime()) ? undefined : d.toISOString().replace(".000Z", "Z");
+}
+
+export function Filters({ word, words, phases }: { word: { name: "class" | "kind"; label: string }; words: readonly Word[]; phases?: readonly Word[] }) {
+  const [query, set] = useQuery();
+  const put = (name: Name, value: string | undefined) => set({ [name]: value });
+  const hosters = many(board.value?.hosters).map((h) => ({ value: h.hoster, name: h.name }));
+  const h = query["hoster"];
+  if (h && !hosters.some((x) => x.value === h)) hosters.push({ value: h, name: h });
+  const any = names.some((n) => query[n]);
+  return (
+    <form class="incidents-filters" aria-label="Filters" onSubmit={(e) => e.preventDefault()}>
+      <Choice label="Hoster" value={h} of={hosters} put={(v) => put("hoster", v)} />
+      <Choice label={word.label} value={query[word.name]} of={words} put={(v) => put(word.name, v)} />
+      {phases && <Choice label="Phase" value={query["phase"]} of={phases} put={(v) => put("phase", v)} />}
+      <Choice
+        label="Severity, at least"
+        value={query["severity"]}
+        of={[
+          { value: "warning", name: "warning" },
+          { value: "critical", name: "critical" },
+        ]}
+        put={(v) => put("severity", v)}
+      />
+      <Text label="Upstream" value={query["upstream"]} hint="AS6939" put={(v) => put("upstream", v)} />
+      <Text label="Prefix" value={query["prefix"]} hint="208.66.192.0/22" put={(v) => put("prefix", v)} />
+      <When label="From (UTC)" value={query["from"]} put={(v) => put("from", v)} />
+      <When label="To (UTC)" value={query["to"]} put={(v) => put("to", v)} />
+      <button type="button" disabled={!any} onClick={() => set(Object.fromEntries(names.map((n) => [n, undefined])))}>
+        Show all
+      </button>
+    </form>
+  );
+}
+
+function Choice({ label, value, of, put }: { label: string; value: string | undefined; of: readonly Word[]; put: (v: string | undefined) => void }) {
+  return (
+    <label class="field">
+      {label}
+      <select value={value ?? ""} onChange={(e) => put(e.currentTarget.value || undefined)}>
+        <option value="">any</option>
+        {of.map((o) => (
+          <option key={o.value} value={o.value}>
+            {o.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Text({ label, value, hint, put }: { label: string; value: string | undefined; hint: string; put: (v: string | undefined) => void }) {
+  return (
+    <label class="field">
+      {label}
+      <input type="text" value={value ?? ""} placeholder={hint} autocomplete="off" spellcheck={false} size={hint.length + 1} onChange={(e) => put(e.currentTarget.value.trim() || undefined)} />
+    </label>
+  );
+}
+
+function When({ label, value, put }: { label: string; value: string | undefined; put: (v: string | undefined) => void }) {
+  return (
+    <label class="field">
+      {label}
+      <input type="datetime-local" value={toField(value)} onChange={(e) => put(fromField(e.currentTarget.value))} />
+    </label>
+  );
+}
