@@ -77,7 +77,7 @@ func (s *stage) deps(p *player, log *slog.Logger) web.Deps {
 	past := &pastOf{m: m}
 	d := web.Deps{
 		Monitor: s, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), Logger: log, Version: thisBuild().Version,
-		History: past, Records: past, BGPlay: past.BGPlay, Still: past.Still, Difference: past.Difference, About: past.About, ExplainAt: past.ExplainAt, Pictures: drawPicture,
+		History: past, Records: past, BGPlay: past.BGPlay, Still: past.Still, StillOf: past.StillOf, Difference: past.Difference, About: past.About, ExplainAt: past.ExplainAt, Pictures: drawPicture,
 		Log: busLog{s.bus}, Dossier: s.dossier, Families: s, Register: demoRegister{}, Now: s.Now, Playback: &demoPlayback{s, p},
 		Space: func(ctx context.Context, p netip.Prefix) ([]web.Space, error) { return m.space(ctx, past, p) },
 		Next:  func(i watch.Incident) string { return notify.Next(&i) },
