@@ -113,6 +113,7 @@ func (s *Server) addRecords() {
 		return &in.Filter, &in.Address, in.Family, func(x *cnc.Sighting) bool { return len(in.Source) == 0 || slices.Contains(in.Source, x.Source) }
 	})
 	register(s, reading("/incidents/{id}", "incident", tagHistory, "The story of an incident, in order", ""), s.incident)
+	s.addEvidence()
 	register(s, reading("/hosters/{id}/dossier", "dossier", tagHistory, "What is known of a hoster's C&C, and what became of it", ""), func(ctx context.Context, in *HosterPath) (*body[cnc.Dossier], error) {
 		if s.deps.Dossier == nil {
 			return nil, absent("no sightings are configured: nothing is known of C&C servers (configuration: sightings, timeline)")

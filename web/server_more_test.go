@@ -378,6 +378,35 @@ func TestExports(t *testing.T) {
 	}
 }
 
+func TestEvidence(t *testing.T) {
+	w := newWorld(t)
+	c := newCaller(t, start(t, web.Config{}, w.deps()))
+	const path = "/api/v1/incidents/i1/evidence"
+	a := c.get(path + "?format=csv")
+	want := "event,kind,at,collector,peer,peer_asn,type,prefix,path\ne1,upstream.lost,2008-11-11T12:30:00Z,rrc00,192.0.2.1,64501,A,208.66.192.0/22,64501 3549 26780\n"
+	if a.status != 200 || a.body != want || !strings.Contains(a.header.Get("Content-Disposition"), "depeer-evidence.csv") {
+		t.Errorf("%d %q", a.status, a.body)
+	}
+	a = c.get(path)
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(a.body), &list); err != nil || len(list) != 1 || list[0]["event"] != "e1" || list[0]["type"] != "A" || list[0]["at"] != "2008-11-11T12:30:00Z" {
+		t.Errorf("%q %v", a.body, err)
+	}
+	if a := c.get(path + "?format=ndjson"); strings.Count(a.body, "\n") != 1 || a.header.Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("%q", a.body)
+	}
+	for path, status := range map[string]int{path + "?format=stix": 400, "/api/v1/incidents/none/evidence": 404} {
+		if a := c.get(path); a.status != status {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	deps := w.deps()
+	deps.Records = nil
+	if a := newCaller(t, start(t, web.Config{}, deps)).get(path); a.status != 501 || !strings.Contains(a.body, "timeline") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestDesk(t *testing.T) {
 	w := newWorld(t)
 	c := newCaller(t, start(t, web.Config{}, w.deps()))

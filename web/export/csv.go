@@ -52,6 +52,8 @@ func row[T Item](x *T) []cell {
 		return migrationRow(x)
 	case *cnc.Sighting:
 		return sightingRow(x)
+	case *Message:
+		return messageRow(x)
 	}
 	return nil
 }
@@ -114,6 +116,14 @@ func sightingRow(s *cnc.Sighting) []cell {
 		{"name", plain(s.Name)}, {"url", plain(s.URL)}, {"online", online}, {"fingerprint", plain(s.Fingerprint)}, {"confidence", number(s.Confidence)},
 		{"prefix", prefix(place.Prefix)}, {"origins", spaced(place.Origins)}, {"upstreams", spaced(place.Upstreams)}, {"hoster", plain(place.Hoster)}, {"as_name", plain(place.Name)},
 		{"note", plain(s.Note)},
+	}
+}
+
+// messageRow has the path as bgpdump writes it: a set in braces.
+func messageRow(m *Message) []cell {
+	return []cell{
+		{"event", plain(m.Event)}, {"kind", plain(string(m.Kind))}, {"at", moment(m.At)}, {"collector", plain(m.Collector)}, {"peer", addr(m.Peer)}, {"peer_asn", number(m.PeerASN)},
+		{"type", plain(m.Type)}, {"prefix", prefix(m.Prefix)}, {"path", plain(m.Path.String())},
 	}
 }
 

@@ -54,7 +54,14 @@ func (f Format) Extension() string {
 
 // Item is what can be exported.
 type Item interface {
-	watch.Event | watch.Incident | cnc.Migration | cnc.Sighting
+	watch.Event | watch.Incident | cnc.Migration | cnc.Sighting | Message
+}
+
+// Message is a BGP message behind an event. STIX and MISP know no such thing.
+type Message struct {
+	Event string          `json:"event"` // id of the event
+	Kind  watch.EventKind `json:"kind"`  // of the event
+	watch.Evidence
 }
 
 // Writer writes a list.
@@ -65,6 +72,10 @@ type Writer[T Item] interface {
 
 // New begins a list.
 func New[T Item](w io.Writer, f Format) (Writer[T], error) {
+	var zero T
+	if _, message := any(zero).(Message); message && (f == STIX || f == MISP) {
+		return nil, fmt.Errorf("%s knows no BGP messages", f)
+	}
 	switch f {
 	case CSV:
 		return newCSV[T](w)

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -289,3 +290,20 @@ func TestWriterThatFails(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, fmt.Errorf("full") }
+
+// A message is a line of its own, and nothing that threat intelligence has a word for.
+func TestMessages(t *testing.T) {
+	m := export.Message{Event: "e1", Kind: watch.UpstreamLost, Evidence: watch.Evidence{At: time.Date(2008, 11, 11, 21, 2, 51, 123456000, time.UTC), Collector: "rrc00", Peer: netip.MustParseAddr("192.0.2.1"), PeerASN: 64501, Type: "W",
+		Prefix: netip.MustParsePrefix("208.66.192.0/22")}}
+	if got, want := write(t, export.CSV, []export.Message{m}), "event,kind,at,collector,peer,peer_asn,type,prefix,path\ne1,upstream.lost,2008-11-11T21:02:51.123456Z,rrc00,192.0.2.1,64501,W,208.66.192.0/22,\n"; got != want {
+		t.Errorf("%q", got)
+	}
+	if got := write(t, export.NDJSON, []export.Message{m}); !strings.HasPrefix(got, `{"event":"e1","kind":"upstream.lost","at":"2008-11-11T21:02:51.123456Z"`) {
+		t.Errorf("%q", got)
+	}
+	for _, f := range []export.Format{export.STIX, export.MISP} {
+		if _, err := export.New[export.Message](io.Discard, f); err == nil {
+			t.Errorf("%s took a message", f)
+		}
+	}
+}
