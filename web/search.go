@@ -267,11 +267,10 @@ func (f *finder) hoster(rank int, id, why string) {
 	if h == nil {
 		return
 	}
-	detail := []string{}
-	if why != "" {
-		detail = append(detail, why)
+	if why == "" {
+		why = asns(h.ASNs)
 	}
-	f.add(rank, "hoster", h.Name, "/hosters/"+url.PathEscape(h.Hoster), "%s", strings.Join(append(detail, f.stands(h)...), "; "))
+	f.add(rank, "hoster", h.Name, "/hosters/"+url.PathEscape(h.Hoster), "%s", joined(why, f.stands(h)))
 }
 
 func (f *finder) standing(id string) *watch.Standing {
@@ -283,18 +282,14 @@ func (f *finder) standing(id string) *watch.Standing {
 	return nil
 }
 
-func (f *finder) stands(h *watch.Standing) []string {
-	out := []string{}
-	if len(h.ASNs) > 0 {
-		out = append(out, asns(h.ASNs))
-	}
-	out = append(out, h.State)
+// stands is how a hoster stands, in words.
+func (f *finder) stands(h *watch.Standing) string {
 	for i := range f.board.Incidents {
 		if x := &f.board.Incidents[i]; x.ID == h.Incident {
-			out = append(out, x.Summary)
+			return joined(h.State, x.Summary)
 		}
 	}
-	return out
+	return h.State
 }
 
 func asns(list []uint32) string {
