@@ -37,6 +37,7 @@ export type Load = Schemas["TimelineLoad"];
 export type Stand = Schemas["TimelineStand"];
 export type AboutPrefix = Schemas["AboutPrefix"];
 export type AboutAS = Schemas["AboutAS"];
+export type KnownOrigin = Schemas["KnownOrigin"];
 export type NamedHoster = Schemas["NamedHoster"];
 export type Still = Schemas["TimelineStill"];
 export type Upstream = Schemas["Upstream"];

@@ -157,8 +157,11 @@ function edge(d: Draft, from: Node, to: Node, elided: boolean): Edge {
   return e;
 }
 
-/** Puts networks together until no column has more than most: first those that stand in it alike, the farthest column first. */
+const crowd = 24; // nodes: beyond that nobody reads each of them
+
+/** Puts networks together: of many, peers that hear it alike; then until no column has more than most, the farthest column first. */
 function fold(d: Draft, most: number, single: boolean): void {
+  if (d.nodes.size > crowd) foldPeers(d, single);
   const columns = [...new Set([...d.nodes.values()].map((n) => n.column))].sort((a, b) => Math.abs(b) - Math.abs(a) || b - a);
   for (const column of columns) {
     const here = () => [...d.nodes.values()].filter((n) => n.column === column);
@@ -176,6 +179,23 @@ function fold(d: Draft, most: number, single: boolean): void {
       const over = here().length - most + 1;
       merge(d, rest.splice(0, Math.max(2, Math.min(over, rest.length))));
     }
+  }
+}
+
+/** Puts peers' networks together that lead to the same ones: they are the far end, and they are many. */
+function foldPeers(d: Draft, single: boolean): void {
+  const heard = new Set([...d.edges.values()].map((e) => e.to));
+  const alike = new Map<string, Node[]>();
+  for (const n of d.nodes.values()) {
+    if (heard.has(n.id) || n.kind === "hoster" || n.kind === "origin") continue;
+    const key = signature(d, n, single);
+    alike.set(key, [...(alike.get(key) ?? []), n]);
+  }
+  for (const group of alike.values()) {
+    if (group.length < 2) continue;
+    const columns = group.map((n) => n.column);
+    for (const n of group) n.column = Math.min(...columns);
+    merge(d, group);
   }
 }
 

@@ -60,7 +60,7 @@ describe("losses", () => {
       event("upstream.lost", "2008-11-11T21:00:47Z", "2008-11-11T21:02:00Z"), event("hoster.dark", "2008-11-11T21:30:40Z", "2008-11-11T21:31:34Z"),
       event("hoster.returned", "2008-11-15T12:00:00Z", "2008-11-15T12:00:00Z"),
     ]);
-    expect(list.map((l) => [l.before, l.after, l.events.length])).toEqual([["2008-11-16T00:00:09Z", "2008-11-16T00:02:00Z", 1], ["2008-11-11T21:00:46Z", "2008-11-11T21:31:34Z", 2]]);
+    expect(list.map((l) => [l.before, l.after, l.events.length])).toEqual([["2008-11-15T23:55:10Z", "2008-11-16T00:02:00Z", 1], ["2008-11-11T20:55:47Z", "2008-11-11T21:31:34Z", 2]]);
   });
   it("has none where nothing was lost", () => {
     expect(losses([event("prefix.new", "2008-11-11T00:00:00Z", "2008-11-11T00:00:00Z")])).toEqual([]);

@@ -84,7 +84,7 @@ export function parts(d: Difference): { name: "went" | "came" | "changed" | "unk
   ];
 }
 
-/** One loss: the moment before its first sign, and the one at which the last of it was confirmed. */
+/** One loss: a moment before its first sign, and the one at which the last of it was confirmed. */
 export interface Loss {
   before: string; // RFC 3339
   after: string;
@@ -93,6 +93,17 @@ export interface Loss {
 
 const losing = new Set(["upstream.lost", "route.withdrawn", "hoster.dark", "transit.lost", "origin.new"]);
 const apart = 6 * 3_600_000; // losses of one night are one
+
+/** An event is first seen when much has gone already; minutes before, nothing had. */
+export const lead = 5 * 60_000;
+
+/** A moment before an event showed itself, and the one at which it was sure. */
+export function around(events: readonly Event[]): { before: string; after: string } {
+  return {
+    before: moment(Math.min(...events.map((e) => Date.parse(e.first_seen))) - lead),
+    after: moment(Math.max(...events.map((e) => Date.parse(e.at)))),
+  };
+}
 
 /** The losses of a story, the last one first. */
 export function losses(events: readonly Event[]): Loss[] {
@@ -104,11 +115,7 @@ export function losses(events: readonly Event[]): Loss[] {
     out[out.length - 1]!.push(e);
     end = Math.max(end, Date.parse(e.at));
   }
-  return out.reverse().map((group) => ({
-    before: moment(Math.min(...group.map((e) => Date.parse(e.first_seen))) - 1000),
-    after: moment(Math.max(...group.map((e) => Date.parse(e.at)))),
-    events: group,
-  }));
+  return out.reverse().map((group) => ({ ...around(group), events: group }));
 }
 
 /** RFC 3339, to the second where that is exact. */
