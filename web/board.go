@@ -1,19 +1,14 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/klauspost/compress/gzip"
 
 	"depeer/watch"
 	"depeer/web/access"
@@ -34,9 +29,7 @@ type board struct {
 	mu     sync.Mutex
 	status Status    // guarded by mu
 	until  time.Time // guarded by mu; it may be shown up to then
-	body   []byte    // guarded by mu; its JSON; nil until it is asked for
-	packed []byte    // guarded by mu; the same, with gzip
-	tag    string    // guarded by mu
+	page   *page     // guarded by mu; its JSON; nil until it is asked for
 }
 
 const (
@@ -54,7 +47,7 @@ func (b *board) fresh() Status {
 
 // look looks; mu is held.
 func (b *board) look() Status {
-	b.status, b.body, b.packed, b.until = b.monitor.Status(), nil, nil, time.Time{}
+	b.status, b.page, b.until = b.monitor.Status(), nil, time.Time{}
 	if n := len(b.status.Hosters) + len(b.status.Peers); n > smallBoard {
 		b.until = time.Now().Add(min(time.Duration(n)*boardLife, boardMost))
 	}
@@ -71,40 +64,18 @@ func (b *board) now() Status {
 	return b.look()
 }
 
-// json is the same as JSON, its tag, and whether it is packed, which it is where that is wanted.
-func (b *board) json(pack bool) (body []byte, tag string, packed bool, err error) {
+// json is the same as JSON.
+func (b *board) json() (*page, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !time.Now().Before(b.until) {
 		b.look()
 	}
-	if b.body == nil {
-		var out bytes.Buffer
-		if err := writeJSON(&out, b.status); err != nil {
-			return nil, "", false, err
-		}
-		b.body = out.Bytes()
-		sum := sha256.Sum256(b.body)
-		b.tag = `W/"` + hex.EncodeToString(sum[:12]) + `"`
+	var err error
+	if b.page == nil {
+		b.page, err = pageOfJSON(b.status)
 	}
-	if !pack || len(b.body) < 1024 {
-		return b.body, b.tag, false, nil
-	}
-	if b.packed == nil {
-		var out bytes.Buffer
-		z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-		if err != nil {
-			return nil, "", false, err
-		}
-		if _, err := z.Write(b.body); err != nil {
-			return nil, "", false, err
-		}
-		if err := z.Close(); err != nil {
-			return nil, "", false, err
-		}
-		b.packed = out.Bytes()
-	}
-	return b.packed, b.tag, true, nil
+	return b.page, err
 }
 
 // list is the answer of a list that was a plain array before it had pages.
@@ -188,32 +159,12 @@ func (s *Server) addBoard() {
 
 // writeBoard writes the board as it was made for all who ask at this moment.
 func (s *Server) writeBoard(w http.ResponseWriter, r *http.Request) {
-	out, tag, packed, err := s.board.json(acceptsGzip(r))
+	p, err := s.board.json()
 	if err != nil {
 		problem(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Add("Vary", "Accept-Encoding")
-	if tagged(w, r, tag) {
-		return
-	}
-	if packed {
-		w.Header().Set("Content-Encoding", "gzip")
-	}
-	_, _ = w.Write(out)
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110 12.5.3) as far as it concerns gzip.
-func acceptsGzip(r *http.Request) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
-		name, q, _ := strings.Cut(part, ";")
-		if strings.TrimSpace(name) == "gzip" {
-			q = strings.ReplaceAll(q, " ", "")
-			return !strings.HasPrefix(q, "q=0") || strings.Trim(strings.TrimPrefix(q, "q="), "0.") != ""
-		}
-	}
-	return false
+	p.write(w, r)
 }
 
 // streamed adds an operation that writes its answer itself; like is what it looks like

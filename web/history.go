@@ -187,7 +187,7 @@ func (s *Server) addHistory() {
 		Spanned
 	}](s, "/asns/{asn}", "asn", "an AS")
 	register(s, reading("/upstreams/{asn}", "upstream", tagHistory, "Whom an AS carries, and whom it carried, gained and dropped", ""), s.upstream)
-	register(s, reading("/still", "still", tagHistory, "By whom every hoster is still routed, and for how many days it has been known", ""), s.still)
+	s.addStill()
 	register(s, reading("/bgplay", "bgplay", tagHistory, "The routes of a prefix, AS or hoster as BGPlay reads them", "The JSON of RIPEstat's data call bgplay."), s.bgplay)
 }
 
@@ -398,33 +398,4 @@ func (s *Server) bgplay(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return &body[timeline.BGPlay]{*out}, nil
-}
-
-// still answers what a NOC asks first of a hoster that everybody complains about.
-func (s *Server) still(ctx context.Context, in *struct {
-	Believing
-	At string `query:"at" doc:"the moment; now where it is missing"`
-}) (*body[[]timeline.Still], error) {
-	at, err := parseTime("at", in.At, true)
-	if err != nil {
-		return nil, err
-	}
-	believed, err := parseTime("believed", in.Believed, true)
-	if err != nil {
-		return nil, err
-	}
-	if s.deps.Still == nil {
-		return nil, absent(noTimeline)
-	}
-	if at.IsZero() {
-		at = s.world().UTC()
-	}
-	out, err := busy(ctx, s, func() (*[]timeline.Still, error) {
-		x, err := s.deps.Still(ctx, at, believed)
-		return &x, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &body[[]timeline.Still]{*out}, nil
 }

@@ -73,6 +73,7 @@ type Server struct {
 	scopes  map[string]access.Scope // what each pattern of the mux needs; any other: Viewer
 	mux     *http.ServeMux
 	board   board
+	still   *stillBoard
 	hub     *hub
 	heavy   chan struct{}    // one token for each question to the past that may be worked on at a time
 	now     func() time.Time // of today
@@ -101,7 +102,7 @@ func Listen(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.hub = newHub(deps.Log, deps.Monitor, cmp.Or(cfg.Limits.Readers, defaultReaders), deps.Logger)
 	s.hub.said = deps.Said
-	s.board.monitor = deps.Monitor
+	s.board.monitor, s.still = deps.Monitor, newStillBoard()
 	if cfg.TLS.Cert != "" {
 		var err error
 		if s.cert, err = access.LoadCertificate(cfg.TLS.Cert, cfg.TLS.Key, deps.Logger); err != nil {
@@ -179,6 +180,8 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer s.still.end()
+	defer context.AfterFunc(ctx, s.still.stop)() // whoever waits for an answer holds up nobody's end
 	all.Go(func() { s.hub.run(ctx) })
 	done := make(chan error, len(s.servers))
 	for _, l := range s.servers {
