@@ -93,10 +93,10 @@ describe("where a part is not set up", () => {
 });
 
 describe("what there is not", () => {
-  test.each(["/hosters/nobody", "/incidents/nothing", "/prefixes/999.1.2.3", "/prefixes/208.66.192.0/99", "/asns/none", "/upstreams/none", "/upstreams/64999", "/families/none", "/explain?hoster=nobody", "/hosters/mccolo?from=yesterday", "/hosters/%E0%A4%A"])(
+  test.each(["/hosters/nobody", "/incidents/nothing", "/prefixes/999.1.2.3", "/prefixes/208.66.192.0/99", "/asns/none", "/upstreams/none", "/upstreams/64999", "/families/none", "/explain?hoster=nobody", "/hosters/mccolo?from=yesterday"])(
     "%s",
     async (path) => {
-      const page = await visit(path, { faults: [/: 40[04]$/, /console: URIError/] });
+      const page = await visit(path, { faults: [/: 40[04]$/] });
       await settled(page);
       const text = await main(page);
       expect(text).not.toMatch(/\b(undefined|NaN|null)\b|\[object |Invalid Date/);

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 export const strict = process.env["DEPEER_INTEROP"] === "1";
 
 /** How long a test waits for what must come, in milliseconds. */
-export const patience = 60_000;
+export const patience = Number(process.env["DEPEER_PATIENCE"] ?? 60_000);
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url));
 export const program = process.env["DEPEER_BIN"] ?? join(root, "bin", "depeer");

@@ -39,7 +39,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       </a>
       <header class="shell">
         <a class="brand" href="/" aria-label="depeer, the board">
-          <img src="/icon.svg" alt="" width="24" height="24" /> depeer
+          <img src="/icon.svg" alt="" width="24" height="24" /> <span>depeer</span>
         </a>
         <nav aria-label="Pages">
           {places.map((p) => (
