@@ -121,7 +121,7 @@ var examples = []string{
 	"/hosters/mccolo/prefixes", "/hosters/mccolo/prefixes?at=2008-11-11T12:40:00Z", "/hosters/mccolo/still", "/hosters/mccolo/timeline?from=2008-11-11T12:40:00Z&since=2008-11-11",
 	"/upstreams/6939", "/upstreams/AS3549?from=2008-11-11", "/still?at=2008-11-11T12:40:00Z",
 	"/events", "/events?kind=upstream.lost,route.withdrawn&hoster=mccolo&severity=critical&order=oldest", "/events?upstream=6939&prefix=208.66.0.0/16", "/incidents", "/incidents?phase=open&class=depeered",
-	"/incidents/i1", "/migrations", "/migrations?family=rustock&score=3", "/sightings", "/sightings?source=tracker", "/hosters/mccolo/dossier",
+	"/incidents/i1", "/incidents/i1/evidence", "/migrations", "/migrations?family=rustock&score=3", "/sightings", "/sightings?source=tracker", "/hosters/mccolo/dossier",
 	"/bgplay?resource=208.66.192.0/22", "/bgplay?resource=AS26780", "/bgplay?resource=mccolo&from=2008-11-11", "/subscriptions", "/silences",
 	"/families", "/families?hoster=mccolo&family=costrat&limit=1", "/families/rustock", "/search?q=mccolo", "/search?q=AS26780", "/search?q=nothing+of+the+kind",
 }
