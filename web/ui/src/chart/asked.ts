@@ -17,7 +17,7 @@ export function useTimeline(path: string | null, from?: string, to?: string): As
   const t = whole.data;
   const bounds = t && { from: Date.parse(t.from), to: Date.parse(t.to) };
   const part = bounds && (from || to) ? askedFor({ from: from ? Date.parse(from) : bounds.from, to: to ? Date.parse(to) : bounds.to }, bounds) : undefined;
-  const fine = useAsk<Timeline>(t && part && part.from < part.to ? `${path}/timeline` : null, part && { from: stamp(part.from), to: stamp(part.to) });
+  const fine = useAsk<Timeline>(t && part && part.from < part.to ? `${path}/timeline` : null, part && { from: stamp(part.from), to: stamp(part.to), since: t!.from });
   const last = useRef<{ path: string | null; t: Timeline | undefined }>({ path: null, t: undefined });
   if (last.current.path !== path) last.current = { path, t: undefined };
   if (fine.data) last.current.t = fine.data;

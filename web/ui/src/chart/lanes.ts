@@ -1,5 +1,5 @@
 // What a timeline shows, row by row from the top: arranged, not judged. Pure.
-import { many, type Event, type Gap, type Incident, type Interval, type Lane, type Sight, type Timeline } from "../api/types";
+import { many, type Event, type Gap, type Incident, type Interval, type Lane, type Migration, type Timeline } from "../api/types";
 import { as, count, percent } from "../words";
 import { courseOf, spliced, type Course } from "./course";
 
@@ -19,7 +19,7 @@ export interface Bar {
   track: number;
   words: string; // drawn where there is room
   detail: string; // said of it
-  tint: number; // 0–7: a colour of the series; -1: the page's text
+  tint: number; // 0–7: a colour of the series; -1: the page's text; -2: that of what is wrong
   strength: number; // part of one
   hollow: boolean;
   href: string;
@@ -91,6 +91,7 @@ export interface Choice {
   only?: readonly Section[]; // all where missing
   allPrefixes?: boolean;
   allUpstreams?: boolean;
+  moves?: readonly Migration[]; // of its C&C families
   fine?: Timeline; // an answer about a part of the period, with finer steps
 }
 
@@ -116,7 +117,7 @@ export function arrange(t: Timeline, choice: Choice = {}): Arranged {
       case "upstreams": out.push(...upstreamRows(t, marks, tints, choice, hidden)); break;
       case "origins": out.push(...originRows(t, marks, tints, choice)); break;
       case "prefixes": out.push(...prefixRows(t, tints, choice, hidden)); break;
-      case "cnc": out.push(...sightRows(t)); break;
+      case "cnc": out.push(...sightRows(t, choice.moves ?? [])); break;
       case "gaps": if (holes.length > 0) out.push({ kind: "gaps", ...row("gaps", "gaps", "Not heard", count(holes.length, "gap"), "/feeds"), height: 16, gaps: holes }); break;
     }
   }
@@ -136,7 +137,8 @@ function head(section: Section, title: string, note = ""): HeadRow {
   return { kind: "head", ...row(`head ${section} ${title}`, section, title, note), height: 18 };
 }
 
-const strong = 6;
+const strong = 7;
+const palette = [0, 1, 2, 3, 4, 6, 7, 5];
 
 /** Colours by AS: each AS has the one that its number gives, or the next that is free. The same ASes have the same colours, whoever is largest. */
 export function tintsOf(t: Timeline): Map<number, number> {
@@ -146,9 +148,9 @@ export function tintsOf(t: Timeline): Map<number, number> {
   for (const asn of asns) {
     let tint = (Math.imul(asn, 2654435761) >>> 16) % strong;
     for (let i = 0; i < strong && used.has(tint); i++) tint = (tint + 1) % strong;
-    // The last two colours are faint: they come when there is no other.
+    // The colour of what is wrong comes when there is no other.
     if (used.size >= strong) tint = used.size;
-    out.set(asn, tint);
+    out.set(asn, palette[tint]!);
     used.add(tint);
     if (used.size === 8) used.clear();
   }
@@ -299,7 +301,7 @@ function prefixRows(t: Timeline, tints: Map<number, number>, choice: Choice, hid
     const bars = list.map((i): Bar => ({
       from: Date.parse(i.from), to: i.to ? Date.parse(i.to) : Infinity, open: !!i.open, track: 0, words: "",
       detail: `${i.upstream ? `through ${as(i.upstream)}` : "with no upstream"}, from ${i.origin ? as(i.origin) : "an origin that is not known"}${i.peers ? `, ${count(i.peers, "peer")} at most` : ""}`,
-      tint: tints.get(i.upstream) ?? 7, strength: 0.35 + 0.65 * ((i.peers ?? 1) / most), hollow: strangers.has(i.origin), href: `/prefixes/${prefix}`,
+      tint: strangers.has(i.origin) ? -2 : tints.get(i.upstream) ?? 7, strength: 0.35 + 0.65 * ((i.peers ?? 1) / most), hollow: strangers.has(i.origin), href: `/prefixes/${prefix}`,
     }));
     const tracks = inTracks(bars, 5);
     out.push({ kind: "bars", ...row(`prefix ${prefix}`, "prefixes", prefix, "", `/prefixes/${prefix}`), height: Math.max(16, tracks * 6 + 4), bars, tracks });
@@ -307,23 +309,39 @@ function prefixRows(t: Timeline, tints: Map<number, number>, choice: Choice, hid
   return out;
 }
 
-function sightRows(t: Timeline): Row[] {
+/** Where each family was seen, and where it went: hollow is elsewhere. */
+function sightRows(t: Timeline, moves: readonly Migration[]): Row[] {
   const home = new Set(many(t.origins).filter((l) => l.role === "own").map((l) => l.asn ?? 0));
-  const by = new Map<string, Sight[]>();
+  const by = new Map<string, { bars: Bar[]; addresses: Set<string> }>();
+  const of = (family: string) => {
+    let x = by.get(family);
+    if (!x) by.set(family, (x = { bars: [], addresses: new Set() }));
+    return x;
+  };
+  const href = (family: string) => `/families/${encodeURIComponent(family)}`;
+  const [from, to] = [Date.parse(t.from), Date.parse(t.to)];
   for (const s of many(t.sightings)) {
-    const list = by.get(s.family);
-    if (list) list.push(s);
-    else by.set(s.family, [s]);
+    const x = of(s.family);
+    x.addresses.add(s.addr);
+    x.bars.push({
+      from: Date.parse(s.at), to: Date.parse(s.until || s.at), open: false, track: 0, words: home.has(s.asn ?? 0) || !s.asn ? "" : as(s.asn),
+      detail: `${s.addr}${s.asn ? ` in ${as(s.asn)}` : ""}, by ${s.source}`, tint: 0, strength: 1, hollow: home.size > 0 && !home.has(s.asn ?? 0), href: href(s.family),
+    });
+  }
+  for (const m of moves) {
+    const seen = Date.parse(m.first_seen);
+    if (!m.to.asn || seen > to || seen < from) continue;
+    of(m.family).bars.push({
+      from: seen, to: m.brief === null || m.brief === undefined ? Infinity : seen + m.brief * 1000, open: false, track: 0, words: as(m.to.asn), detail: m.summary, tint: 0, strength: 1, hollow: true, href: href(m.family),
+    });
   }
   if (by.size === 0) return [];
-  const out: Row[] = [head("cnc", "C&C servers", home.size > 0 ? "seen; hollow: outside the hoster's own AS" : "seen")];
-  [...by].forEach(([family, sights], i) => {
-    const bars = sights.map((s): Bar => ({
-      from: Date.parse(s.at), to: Date.parse(s.until || s.at), open: false, track: 0, words: s.asn ? as(s.asn) : "",
-      detail: `${s.addr}${s.asn ? ` in ${as(s.asn)}` : ""}, by ${s.source}`, tint: i % 8, strength: 1, hollow: home.size > 0 && !home.has(s.asn ?? 0), href: `/families/${encodeURIComponent(family)}`,
-    }));
-    const tracks = inTracks(bars, 3);
-    out.push({ kind: "bars", ...row(`family ${family}`, "cnc", family || "not named", count(new Set(sights.map((s) => s.addr)).size, "address", "addresses"), `/families/${encodeURIComponent(family)}`), height: Math.max(16, tracks * 8 + 4), bars, tracks });
+  const out: Row[] = [head("cnc", "C&C servers", "full: seen here; hollow: seen elsewhere")];
+  [...by].forEach(([family, x], i) => {
+    for (const b of x.bars) b.tint = i % 8;
+    const tracks = inTracks(x.bars, 3);
+    const note = x.addresses.size > 0 ? count(x.addresses.size, "address", "addresses") : "";
+    out.push({ kind: "bars", ...row(`family ${family}`, "cnc", family || "not named", note, href(family)), height: Math.max(18, tracks * 14 + 2), bars: x.bars, tracks });
   });
   return out;
 }

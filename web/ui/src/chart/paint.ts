@@ -49,6 +49,7 @@ export function optionOf(a: Arranged, shown: () => Span, c: Colours): EChartsCor
 /** The axis of another span, to be merged. */
 export function axis(s: Span, c: Colours): Record<string, unknown> {
   const short = s.to - s.from < 6 * 60_000;
+  const edge = (s.to - s.from) * 0.02;
   return {
     type: "time",
     min: s.from,
@@ -61,9 +62,17 @@ export function axis(s: Span, c: Colours): Record<string, unknown> {
       hideOverlap: true,
       showMinLabel: false,
       showMaxLabel: false,
-      formatter: { year: "{yyyy}", month: "{yyyy}-{MM}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}", second: short ? "{HH}:{mm}:{ss}" : "{HH}:{mm}", millisecond: "{HH}:{mm}:{ss}", none: "{HH}:{mm}:{ss}" },
+      // What would be cut off at an edge is not written.
+      formatter: (t: number) => (t - s.from < edge || s.to - t < edge ? "" : tickWords(t, short)),
     },
   };
+}
+
+/** A tick of the axis, as much of it as is new there. */
+export function tickWords(t: number, seconds: boolean): string {
+  const text = new Date(t).toISOString();
+  if (t % 86_400_000 === 0) return text.slice(8, 10) !== "01" ? text.slice(5, 10) : text.slice(5, 7) !== "01" ? text.slice(0, 7) : text.slice(0, 4);
+  return seconds || t % 60_000 !== 0 ? text.slice(11, 19) : text.slice(11, 16);
 }
 
 export interface Inks {
@@ -231,7 +240,7 @@ function barShapes(r: BarRow, w: Window, ink: Inks): Shape[] {
     const end = next ? Math.min(w.x1, xOf(w, next.from)) : w.x1;
     const from = Math.max(x0, w.x0) + 5;
     const width = b.words.length * 6.2 + 8;
-    const inside = x1 - from >= width && r.section === "incidents";
+    const inside = x1 - from >= width;
     const start = inside ? from : x1 + 4;
     if (start < free[b.track]! || start + width > end + (inside ? 1e9 : 0)) return;
     free[b.track] = start + width;
@@ -242,8 +251,8 @@ function barShapes(r: BarRow, w: Window, ink: Inks): Shape[] {
 
 function barStyle(b: Bar, ink: Inks, incident: boolean): Record<string, unknown> {
   if (incident) return { fill: ink.c.bad, opacity: 0.28, stroke: ink.c.bad, lineWidth: 1 };
-  const colour = b.tint < 0 ? ink.c.text : ink.c.series[b.tint]!;
-  return b.hollow ? { fill: "none", stroke: ink.c.bad, lineWidth: 1.4 } : { fill: colour, opacity: b.strength };
+  const colour = b.tint === -2 ? ink.c.bad : b.tint < 0 ? ink.c.text : ink.c.series[b.tint]!;
+  return b.hollow ? { fill: colour, fillOpacity: 0.12, stroke: colour, lineWidth: 1.4 } : { fill: colour, opacity: b.strength };
 }
 
 function gapShapes(holes: readonly Hole[], r: Row, w: Window, ink: Inks): Shape[] {

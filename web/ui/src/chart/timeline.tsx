@@ -3,7 +3,7 @@
 //   const asked = useTimeline(`/hosters/${id}`, query.from, query.to);
 //   <TimelineChart timeline={asked.data} fine={asked.fine} from={query.from} to={query.to} onZoom={...} at={query.at} onMoment={...} />
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Timeline } from "../api/types";
+import type { Migration, Timeline } from "../api/types";
 import { count, lasting, utc } from "../words";
 import { Chart, colours } from "./chart";
 import type { EChartsType } from "./echarts";
@@ -25,6 +25,8 @@ export interface TimelineChartProps {
   timeline: Timeline;
   /** An answer about the part that is shown, with finer steps: see useTimeline. */
   fine?: Timeline | undefined;
+  /** Where its C&C families went: shown beside where they were seen. */
+  moves?: readonly Migration[];
   /** What is shown: RFC 3339, as in the URL. All of the timeline where they are missing. */
   from?: string | undefined;
   to?: string | undefined;
@@ -43,9 +45,9 @@ export interface TimelineChartProps {
 const day = 86_400_000;
 
 export function TimelineChart(props: TimelineChartProps) {
-  const { timeline, fine, only } = props;
+  const { timeline, fine, only, moves } = props;
   const [more, setMore] = useState({ allPrefixes: false, allUpstreams: false });
-  const a = useMemo(() => arrange(timeline, { ...more, ...(only ? { only } : {}), ...(fine ? { fine } : {}) }), [timeline, fine, only?.join(), more]);
+  const a = useMemo(() => arrange(timeline, { ...more, ...(only ? { only } : {}), ...(fine ? { fine } : {}), ...(moves ? { moves } : {}) }), [timeline, fine, only?.join(), more, moves?.map((m) => `${m.id} ${m.revision}`).join()]);
   const bounds: Span = { from: a.from, to: Math.max(a.to, a.from + 10_000) };
   const { span, show, chart } = useSpan(props, bounds);
   const spanNow = useRef(span);
