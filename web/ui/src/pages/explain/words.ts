@@ -117,6 +117,7 @@ export function leftOut(p: PeerRow): string {
     case "syncing": return "it is sending its table";
     case "down":
     case "away": return "it is not heard";
+    case "unknown": return "it was not heard yet";
     case "up": return "no baseline: it did not hold the prefix lately, and its whole table is not known";
     default: return p.state;
   }
