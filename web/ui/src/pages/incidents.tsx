@@ -188,7 +188,7 @@ function EventRow({ e }: { e: Event }) {
       <span class="incidents-mark">
         <Time at={e.at} />
       </span>
-      <div>
+      <div class="incidents-event">
         <details open={open} class="incident-opens">
           <summary
             onClick={(x) => {

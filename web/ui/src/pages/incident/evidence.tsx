@@ -10,6 +10,8 @@ const mostPrefixes = 12;
 
 export function Evidence({ event: e, incident }: { event: Event; incident: string }) {
   const messages = many(e.evidence);
+  const days = new Set(messages.map((m) => m.at.slice(0, 10)));
+  const day = days.size === 1 ? [...days][0] : undefined; // said once, it leaves room for the path
   const mark = [e.upstream, e.via, e.origin].filter((a): a is number => !!a);
   const prefixes = e.prefix ? [e.prefix] : many(e.prefixes);
   return (
@@ -31,12 +33,14 @@ export function Evidence({ event: e, incident }: { event: Event; incident: strin
       {messages.length === 0 ? (
         <p class="quiet">No message stands behind it: it was judged by silence, or by what was known at the start.</p>
       ) : (
-        <Table label="BGP messages behind it" head={["Time (UTC)", "Collector", "Peer", "It", "Prefix", "Path, from the peer to the origin"]}>
+        <Table label="BGP messages behind it" head={[day ? `${day}, UTC` : "Time (UTC)", "Collector", "Peer", "Message", "Prefix", "Path, from the peer to the origin"]}>
           {messages.map((m, i) => (
             <tr key={i}>
-              <td class="mono time">{exact(m.at)}</td>
-              <td>{m.collector}</td>
-              <td>
+              <td class="mono time" title={exact(m.at)}>
+                {day ? exact(m.at).slice(11) : exact(m.at)}
+              </td>
+              <td class="time">{m.collector}</td>
+              <td class="time">
                 <As asn={m.peer_asn} /> <span class="quiet mono">{m.peer}</span>
               </td>
               <td class="time">
@@ -58,10 +62,10 @@ export function Evidence({ event: e, incident }: { event: Event; incident: strin
   );
 }
 
-/** Why it counted, as it stands now: the thresholds, and each peer. */
+/** Why it counted: the thresholds, and each peer, as it was when it was confirmed. */
 function Why({ event: e }: { event: Event }) {
   const where = e.prefix ?? many(e.prefixes)[0];
-  return <a href={where ? `/explain?prefix=${where}` : `/explain?hoster=${e.hoster ?? ""}`}>Thresholds and peers: explain</a>;
+  return <a href={`${where ? `/explain?prefix=${where}` : `/explain?hoster=${e.hoster ?? ""}`}&at=${e.at}`}>Thresholds and peers at that moment</a>;
 }
 
 const mostRows = 60;

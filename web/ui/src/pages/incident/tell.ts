@@ -57,7 +57,7 @@ export function eventSubject(e: Event): string {
     case "route.withdrawn": return `${space} is seen by ${percent(e.after)} of ${count(e.eligible, "peer")}, before ${percent(e.before)}`;
     case "route.restored": return `${space} is seen by ${percent(e.after)} of ${count(e.eligible, "peer")} again`;
     case "hoster.dark": return `every prefix of it is gone${n > 1 ? ` (${count(n, "prefix", "prefixes")})` : ""}`;
-    case "hoster.returned": return `${space || "a prefix of it"} is back`;
+    case "hoster.returned": return `${space || "a prefix of it"} ${!e.prefix && n > 1 ? "are" : "is"} back`;
     case "feed.lost": return `${e.collector || e.source || "a feed"} lost ${count(e.peers_lost ?? 0, "peer")}${e.reason ? `: ${e.reason}` : ""}`;
     case "feed.stale": return `${e.collector || e.source || "a feed"} says nothing any more${e.reason ? `: ${e.reason}` : ""}`;
     case "feed.restored": return `${e.collector || e.source || "a feed"} is heard again`;

@@ -1,4 +1,5 @@
 // What of a list is shown. All of it is in the URL, under the names of the API.
+import { useState } from "preact/hooks";
 import { board } from "../../api/board";
 import { many } from "../../api/types";
 import { useQuery } from "../../place";
@@ -16,16 +17,11 @@ export function asked(query: Record<string, string>, known: readonly string[]): 
   return Object.fromEntries(names.filter((n) => known.includes(n) && query[n]).map((n) => [n, query[n]!]));
 }
 
-/** 2008-11-11T21:00:00Z as the field of a moment wants it, and back; both are UTC. */
-export function toField(at: string | undefined): string {
-  if (!at) return "";
-  const d = new Date(at);
-  return Number.isNaN(d.getTime()) ? "" : d.toISOString().slice(0, 16);
-}
-
-export function fromField(text: string): string | undefined {
-  const d = new Date(`${text}Z`);
-  return text === "" || Number.isNaN(d.getTime()) ? undefined : d.toISOString().replace(".000Z", "Z");
+/** A moment as people write it, as the API reads it: 2008-11-11, 2008-11-11 21:00, with or without Z. What is none the API refuses, and says so. */
+export function moment(text: string): string | undefined {
+  const t = text.trim();
+  const m = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d(?:\.\d+)?)?Z?$/.exec(t);
+  return m ? `${m[1]}T${m[2]}${m[3] ?? ":00"}Z` : t || undefined;
 }
 
 export function Filters({ word, words, phases }: { word: { name: "class" | "kind"; label: string }; words: readonly Word[]; phases?: readonly Word[] }) {
@@ -35,7 +31,7 @@ export function Filters({ word, words, phases }: { word: { name: "class" | "kind
   const h = query["hoster"];
   if (h && !hosters.some((x) => x.value === h)) hosters.push({ value: h, name: h });
   const any = names.some((n) => query[n]);
-  return (
+  const form = (
     <form class="incidents-filters" aria-label="Filters" onSubmit={(e) => e.preventDefault()}>
       <Choice label="Hoster" value={h} of={hosters} put={(v) => put("hoster", v)} />
       <Choice label={word.label} value={query[word.name]} of={words} put={(v) => put(word.name, v)} />
@@ -51,12 +47,21 @@ export function Filters({ word, words, phases }: { word: { name: "class" | "kind
       />
       <Text label="Upstream" value={query["upstream"]} hint="AS6939" put={(v) => put("upstream", v)} />
       <Text label="Prefix" value={query["prefix"]} hint="208.66.192.0/22" put={(v) => put("prefix", v)} />
-      <When label="From (UTC)" value={query["from"]} put={(v) => put("from", v)} />
-      <When label="To (UTC)" value={query["to"]} put={(v) => put("to", v)} />
+      <Text label="From (UTC)" value={query["from"]} hint="2008-11-11 21:00" put={(v) => put("from", moment(v ?? ""))} />
+      <Text label="To (UTC)" value={query["to"]} hint="2008-11-12" put={(v) => put("to", moment(v ?? ""))} />
       <button type="button" disabled={!any} onClick={() => set(Object.fromEntries(names.map((n) => [n, undefined])))}>
         Show all
       </button>
     </form>
+  );
+  // On a phone the list comes first: the filters are a touch away, unless one is set.
+  const [narrow] = useState(() => matchMedia("(max-width: 40rem)").matches);
+  if (!narrow) return form;
+  return (
+    <details open={any}>
+      <summary>Filters</summary>
+      {form}
+    </details>
   );
 }
 
@@ -80,16 +85,7 @@ function Text({ label, value, hint, put }: { label: string; value: string | unde
   return (
     <label class="field">
       {label}
-      <input type="text" value={value ?? ""} placeholder={hint} autocomplete="off" spellcheck={false} size={hint.length + 1} onChange={(e) => put(e.currentTarget.value.trim() || undefined)} />
-    </label>
-  );
-}
-
-function When({ label, value, put }: { label: string; value: string | undefined; put: (v: string | undefined) => void }) {
-  return (
-    <label class="field">
-      {label}
-      <input type="datetime-local" value={toField(value)} onChange={(e) => put(fromField(e.currentTarget.value))} />
+      <input type="text" value={value ?? ""} placeholder={hint} autocomplete="off" spellcheck={false} size={Math.max(8, hint.length)} onChange={(e) => put(e.currentTarget.value.trim() || undefined)} />
     </label>
   );
 }
