@@ -1,11 +1,11 @@
 // The parts of ECharts that the pages draw with; nothing else of it is fetched. Whoever
 // needs another kind adds it here.
 import { use } from "echarts/core";
-import { CustomChart, GraphChart, LineChart, SankeyChart, ScatterChart } from "echarts/charts";
-import { DataZoomComponent, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { CustomChart, SankeyChart } from "echarts/charts";
+import { GridComponent, TooltipComponent } from "echarts/components";
 import { CanvasRenderer } from "echarts/renderers";
 
-use([CustomChart, GraphChart, LineChart, SankeyChart, ScatterChart, DataZoomComponent, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
+use([CustomChart, SankeyChart, GridComponent, TooltipComponent, CanvasRenderer]);
 
 export { init } from "echarts/core";
 export type { EChartsType } from "echarts/core";
