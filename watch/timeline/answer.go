@@ -74,7 +74,7 @@ type Carried struct {
 	To       time.Time       `json:"to"`
 	Believed time.Time       `json:"believed,omitzero"`
 	Hosters  []CarriedHoster `json:"hosters"`  // in order of their ids
-	Course   []Load          `json:"course"`   // how many it carried; the first is at the beginning of the period
+	Course   []Load          `json:"course"`   // how many it carried; the first is at the beginning of the period, or where the memory begins
 	Prefixes []Carriage      `json:"prefixes"` // by hoster and prefix
 	Through  int             `json:"through"`  // prefixes that it stood in a path of at any place
 	Gaps     []watch.Gap     `json:"gaps"`

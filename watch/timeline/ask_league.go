@@ -9,6 +9,7 @@ import (
 // league counts the hosters that an AS carries, through time.
 type league struct {
 	from      time.Time
+	first     time.Time // where the course begins: the memory may begin later than the period
 	at        time.Time // of the moment that is gathered
 	dirty     []*load   // of which something changed within it
 	customers map[string]*customer
@@ -22,7 +23,8 @@ type customer struct {
 	CarriedHoster
 	now             int // prefixes
 	gained, dropped time.Time
-	was             int // as it was before the moment
+	was             int  // as it was before the moment
+	came            bool // within the moment, by a change in the world
 	marked          bool
 }
 
@@ -62,7 +64,9 @@ func (x *league) begin() {
 		c.Before, c.Most, c.Peers = c.now, c.now, 0
 		c.gained, c.dropped = time.Time{}, time.Time{}
 	}
-	x.course = []Load{{At: x.from, Hosters: x.hosters, Prefixes: x.prefixes}}
+	if x.first.Equal(x.from) {
+		x.course = []Load{{At: x.from, Hosters: x.hosters, Prefixes: x.prefixes}}
+	}
 }
 
 // settle counts what changed within the moment: what was taken back in it was not so.
@@ -73,10 +77,11 @@ func (x *league) settle() {
 		if has := l.now > 0; has != l.counted {
 			c := l.customer
 			if !c.marked {
-				c.marked, c.was = true, c.now
+				c.marked, c.was, c.came = true, c.now, false
 				touched = append(touched, c)
 			}
 			l.counted = has
+			c.came = c.came || has && l.came > 0
 			if has {
 				c.now++
 				x.prefixes++
@@ -93,17 +98,35 @@ func (x *league) settle() {
 		switch {
 		case c.was == 0 && c.now > 0:
 			x.hosters++
-			if c.gained.IsZero() {
+			switch {
+			case c.Before > 0 || !c.gained.IsZero():
+			case c.came:
 				c.gained = x.at
+			default: // a table told that it had been so
+				c.Before = c.now
 			}
 		case c.was > 0 && c.now == 0:
 			x.hosters--
 			c.dropped = x.at
 		}
 	}
-	if n := len(x.course); n > 0 && (x.course[n-1].Hosters != x.hosters || x.course[n-1].Prefixes != x.prefixes) {
+	if n := len(x.course); x.at.After(x.from) && (n == 0 || x.course[n-1].Hosters != x.hosters || x.course[n-1].Prefixes != x.prefixes) {
 		x.course = append(x.course, Load{At: x.at, Hosters: x.hosters, Prefixes: x.prefixes})
 	}
+}
+
+// begin is when the knowledge of a target's period begins.
+func (t *target) begin() time.Time {
+	var first time.Time
+	for _, x := range t.infos {
+		if first.IsZero() || x.First.Before(first) {
+			first = x.First
+		}
+	}
+	if first.After(t.q.From) && !first.After(t.q.To) {
+		return first
+	}
+	return t.q.From
 }
 
 // end gives the hosters, in order of their ids, and the course.

@@ -22,6 +22,7 @@ type sweep struct {
 	holes    []hole // in what was recorded, by their beginnings
 	lapsed   int    // of them, those that have begun
 
+	what   What                                        // of the change that is taken in
 	counts *counts                                     // nil: nobody wants series
 	moved  func(p *pair, old, now *held, at time.Time) // nil: nobody wants to hear of single routes; old or now is nil
 }
@@ -188,6 +189,7 @@ func (s *sweep) apply(c *Change) {
 	if sub == nil {
 		return
 	}
+	s.what = c.What
 	p := sub.pair(v)
 	if !v.heard && c.Held() {
 		v.heard, v.whole = true, c.What == Known

@@ -14,7 +14,8 @@ import (
 
 // Carried gives what the AS was the upstream of within the period: what it had, gained
 // and dropped. Peers that are not heard count with their last word: that they left is
-// no loss of the upstream's.
+// no loss of the upstream's. What a table told that had been so all along is no gain: it counts
+// as Before, from the first moment on at which it is known.
 func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
 	if q.ASN == 0 {
 		return nil, fmt.Errorf("the question names no upstream")
@@ -30,7 +31,7 @@ func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
 	}
 	s := newSweep(a, t)
 	loads := map[*subject]*load{}
-	all := &league{from: t.q.From, customers: map[string]*customer{}}
+	all := &league{from: t.q.From, first: t.begin(), customers: map[string]*customer{}}
 	s.moved = func(p *pair, old, now *held, at time.Time) {
 		all.reach(at)
 		l := loads[p.s]
@@ -38,7 +39,7 @@ func (a *Asker) Carried(ctx context.Context, q Asking) (*Carried, error) {
 			l = &load{}
 			loads[p.s] = l
 		}
-		l.moved(q.ASN, p, old, now, at, t.q.From)
+		l.moved(q.ASN, p, old, now, at, t.q.From, s.what == Known)
 		all.touch(p.s.group.hoster, l)
 	}
 	if err := s.read(ctx); err != nil {
@@ -85,13 +86,14 @@ type load struct {
 	was               int       // as it was before at
 	gained, dropped   time.Time
 	origin            uint32
+	came              int // rises within the moment that were changes in the world
 
 	customer *customer // whose prefix it is; nil where nobody's who is watched
 	counted  bool      // it is among those that are carried
 	marked   bool      // it is among those that changed
 }
 
-func (l *load) moved(asn uint32, p *pair, old, now *held, at, from time.Time) {
+func (l *load) moved(asn uint32, p *pair, old, now *held, at, from time.Time, known bool) {
 	l.settle(at, from)
 	if old != nil && old.way.upstream == asn && !slices.ContainsFunc(p.routes, func(r held) bool { return r.way.upstream == asn }) {
 		l.now--
@@ -105,6 +107,9 @@ func (l *load) moved(asn uint32, p *pair, old, now *held, at, from time.Time) {
 		}
 		if n == 1 && (old == nil || old.way.upstream != asn) {
 			l.now++
+			if !known {
+				l.came++
+			}
 		}
 		l.origin = now.way.origin
 	}
@@ -131,15 +136,19 @@ func (l *load) settle(at, from time.Time) {
 			l.gained, l.dropped = time.Time{}, time.Time{}
 		}
 	} else {
-		if l.now > 0 && l.was == 0 && l.gained.IsZero() {
+		switch {
+		case l.now == 0 || l.was > 0 || l.before > 0 || !l.gained.IsZero():
+		case l.came > 0:
 			l.gained = l.at
+		default:
+			l.before = l.now
 		}
 		if l.now == 0 && l.was > 0 {
 			l.dropped = l.at
 		}
 		l.most, l.through = max(l.most, l.now), l.through || l.any > 0
 	}
-	l.was, l.at = l.now, at
+	l.was, l.at, l.came = l.now, at, 0
 }
 
 // StillRouted gives, for each hoster of the Asker, who carries it at a moment, and for how
