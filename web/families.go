@@ -105,3 +105,18 @@ func (s *Server) family(ctx context.Context, in *struct {
 	}
 	return &body[Family]{x}, nil
 }
+
+// familyNames adds to the names of families those under which they are kept.
+func (s *Server) familyNames(asked []string) []string {
+	out := slices.Clone(asked)
+	names := cnc.DefaultFamilies()
+	if s.deps.Families != nil {
+		names = s.deps.Families.Names()
+	}
+	for _, name := range asked {
+		if kept := names.Canonical(name); !slices.Contains(out, kept) {
+			out = append(out, kept)
+		}
+	}
+	return out
+}

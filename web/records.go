@@ -102,7 +102,7 @@ func (s *Server) addRecords() {
 		Family []string `query:"family" doc:"families" example:"rustock"`
 		Score  float64  `query:"score" minimum:"0" doc:"at least"`
 	}) (*Filter, *Address, []string, func(*cnc.Migration) bool) {
-		return &in.Filter, &in.Address, in.Family, func(m *cnc.Migration) bool { return in.severe(watch.Severity(m.Severity)) && m.Score >= in.Score }
+		return &in.Filter, &in.Address, s.familyNames(in.Family), func(m *cnc.Migration) bool { return in.severe(watch.Severity(m.Severity)) && m.Score >= in.Score }
 	})
 	addList(s, "/sightings", "sightings", "Observations of C&C servers", timeline.Sighting, func(in *struct {
 		Filter
@@ -110,7 +110,7 @@ func (s *Server) addRecords() {
 		Family []string `query:"family" doc:"families" example:"rustock"`
 		Source []string `query:"source" doc:"who saw it"`
 	}) (*Filter, *Address, []string, func(*cnc.Sighting) bool) {
-		return &in.Filter, &in.Address, in.Family, func(x *cnc.Sighting) bool { return len(in.Source) == 0 || slices.Contains(in.Source, x.Source) }
+		return &in.Filter, &in.Address, s.familyNames(in.Family), func(x *cnc.Sighting) bool { return len(in.Source) == 0 || slices.Contains(in.Source, x.Source) }
 	})
 	register(s, reading("/incidents/{id}", "incident", tagHistory, "The story of an incident, in order", ""), s.incident)
 	s.addEvidence()

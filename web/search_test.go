@@ -15,6 +15,7 @@ import (
 
 	"depeer/watch"
 	"depeer/watch/cnc"
+	"depeer/watch/timeline"
 	"depeer/web"
 )
 
@@ -193,3 +194,35 @@ func TestFamilies(t *testing.T) {
 type broken struct{ families }
 
 func (broken) Housed(context.Context) ([]cnc.Housed, error) { return nil, errors.New("broken") }
+
+// A family may be asked for by any of its names: records are kept under one.
+func TestRecordsByAliasOfAFamily(t *testing.T) {
+	w := newWorld(t)
+	m := migration()
+	m.ID, m.Family = "m2", "Mega-D"
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.memory.Write(context.Background(), &timeline.Batch{Recorded: at(61), Cursors: map[string]uint64{"routes": 2},
+		Records: []timeline.Record{{Kind: timeline.Migration, ID: "m2", Revision: 1, At: m.At, Hoster: "mccolo", Word: "Mega-D", Body: body}}}); err != nil {
+		t.Fatal(err)
+	}
+	c := newCaller(t, start(t, web.Config{}, w.deps()))
+	for query, want := range map[string]string{"ozdok": "m2", "mega-d": "m2", "Mega-D": "m2", "costrat": "", "rustock": "m1", "ozdok,rustock": "m2 m1"} {
+		a := c.get("/api/v1/migrations?family=" + query)
+		var list web.List[cnc.Migration]
+		if err := json.Unmarshal([]byte(a.body), &list); err != nil || a.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", query, a.status, a.body)
+		}
+		var ids []string
+		for _, x := range list.Items {
+			ids = append(ids, x.ID)
+		}
+		slices.Sort(ids)
+		slices.Reverse(ids)
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+}

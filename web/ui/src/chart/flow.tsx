@@ -15,6 +15,8 @@ export interface FlowProps {
   height?: number; // CSS pixels; as high as the names need it where it is missing
 }
 
+const mostDrawn = 80;
+
 /** The picture, and the same as a list. */
 export function Flow({ migrations, fated = [], height }: FlowProps) {
   const { route } = useLocation();
@@ -32,6 +34,14 @@ export function Flow({ migrations, fated = [], height }: FlowProps) {
     [route],
   );
   if (flows.lines.length === 0) return <Empty>No family was seen leaving, and none is known to have stayed.</Empty>;
+  if (flows.lines.length > mostDrawn) {
+    return (
+      <>
+        <Empty>{flows.lines.length.toLocaleString("en")} are too many for one picture: ask for one hoster or one family.</Empty>
+        <FlowList flows={flows} />
+      </>
+    );
+  }
   const tall = height ?? flowHeight(flows);
   return (
     <figure class="flow">
