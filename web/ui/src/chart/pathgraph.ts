@@ -303,8 +303,10 @@ export function placed(g: Graph, room: Room): Placed {
   const edges = g.edges.map((e, i) => {
     const a = byId.get(e.from)!;
     const b = byId.get(e.to)!;
-    const way = a.x <= b.x ? 1 : -1;
-    const points = [{ x: a.x + (way * a.width) / 2, y: a.y }, ...passing[i]!.map((p) => ({ x: x.get(p.column)!, y: y.get(p.id)! })), { x: b.x - (way * b.width) / 2, y: b.y }];
+    const way = a.x < b.x ? 1 : -1;
+    // Within a column an edge runs round on the left of the boxes.
+    const points: Point[] = a.x === b.x ? [{ x: a.x - a.width / 2, y: a.y }, { x: b.x - b.width / 2, y: b.y }]
+      : [{ x: a.x + (way * a.width) / 2, y: a.y }, ...passing[i]!.map((p) => ({ x: x.get(p.column)!, y: y.get(p.id)! })), { x: b.x - (way * b.width) / 2, y: b.y }];
     return { ...e, points, thick: 1.5 + (8.5 * Math.max(e.before, e.after, e.unknown)) / most };
   });
   return { nodes, edges };

@@ -187,18 +187,24 @@ function line(e: PlacedEdge, c: Colours, single: boolean): unknown {
   for (let i = 1; i < e.points.length; i++) {
     const a = e.points[i - 1]!;
     const b = e.points[i]!;
-    const bend = Math.max(10, Math.abs(b.x - a.x) / 2) * (b.x >= a.x ? 1 : -1);
+    const bend = round(e) ? -16 - Math.abs(b.y - a.y) / 6 : Math.max(10, Math.abs(b.x - a.x) / 2) * (b.x >= a.x ? 1 : -1);
     parts.push({
       type: "bezierCurve",
-      shape: { x1: a.x, y1: a.y, cpx1: a.x + bend, cpy1: a.y, cpx2: b.x - bend, cpy2: b.y, x2: b.x, y2: b.y },
+      shape: { x1: a.x, y1: a.y, cpx1: a.x + bend, cpy1: a.y, cpx2: round(e) ? b.x + bend : b.x - bend, cpy2: b.y, x2: b.x, y2: b.y },
       style: { fill: null, stroke, lineWidth: e.thick, lineDash: dash, opacity: e.state === "stays" && !single ? 0.45 : 0.75 },
       emphasis: { style: { opacity: 1 } },
     });
   }
   const text = single ? String(e.before || `? ${e.unknown}`) : e.before === e.after ? String(e.after) : e.state === "went" ? `−${e.before}` : e.state === "came" ? `+${e.after}` : e.state === "unknown" ? `? ${e.unknown}` : `${e.before}→${e.after}`;
+  if (round(e)) return { type: "group", children: parts }; // a number would stand on others
   const m = middle(e);
   parts.push({ type: "text", silent: true, style: { text, x: m.x, y: m.y, fill: e.state === "stays" ? c.text : stroke, stroke: c.surface, lineWidth: 3, fontSize: 11, align: "center", verticalAlign: "middle" } });
   return { type: "group", children: parts };
+}
+
+/** It runs round within a column. */
+function round(e: PlacedEdge): boolean {
+  return e.points.length === 2 && Math.abs(e.points[0]!.x - e.points[1]!.x) < 30;
 }
 
 /** Where the number of a line stands: nearer to its beginning, where lines have not met yet. */

@@ -69,24 +69,41 @@ export type Chosen = { at: string | undefined; and: string | undefined }; // at 
 /** The moments that one mostly wants. */
 export function Quick({ losses, events, is, set }: { losses: readonly Loss[]; events: readonly Event[]; is: Chosen; set: (c: Chosen) => void }) {
   const id = useId();
-  const same = (c: Chosen) => c.at === is.at && c.and === is.and;
+  const [chosen, choose] = useState<string | undefined>();
+  const looked = losses.find((l) => l.after === is.at || l.before === is.at || l.before === is.and) ?? losses.find((l) => l.before === chosen) ?? losses[0];
   const button = (words: string, c: Chosen, title?: string) => (
-    <button type="button" key={words} aria-pressed={same(c)} title={title} onClick={() => set(c)}>
+    <button type="button" aria-pressed={c.at === is.at && c.and === is.and} title={title} onClick={() => set(c)}>
       {words}
     </button>
   );
-  const last = losses[0];
-  const told = `before: ${lead / 60_000} minutes before its first sign; after: once it was sure`;
   return (
     <div class="prefix-quick" role="group" aria-label="Moments that one mostly wants">
       {button("Now", { at: undefined, and: "none" })}
-      {last && button("Before the loss, and now", { at: undefined, and: undefined }, told)}
-      {losses.slice(0, 3).map((l) => button(`Loss of ${utc(l.events[0]!.first_seen).slice(0, 10)}`, { at: l.after, and: l.before }, `${utc(l.before)} and ${utc(l.after)}; ${told}`))}
-      {last && button("Before it alone", { at: (pick(losses, is) ?? last).before, and: undefined })}
-      {last && button("After it alone", { at: (pick(losses, is) ?? last).after, and: undefined })}
+      {looked && (
+        <>
+          <label class="prefix-pick">
+            <span>Loss of</span>
+            <select
+              value={looked.before}
+              onChange={(e) => {
+                const l = losses.find((x) => x.before === e.currentTarget.value);
+                if (!l) return;
+                choose(l.before);
+                set({ at: l.after, and: l.before });
+              }}
+            >
+              {losses.map((l) => <option key={l.before} value={l.before}>{utc(l.events[0]!.first_seen)}</option>)}
+            </select>
+          </label>
+          {button("Before the loss", { at: looked.before, and: undefined }, `${utc(looked.before)}: ${lead / 60_000} minutes before its first sign`)}
+          {button("After the loss", { at: looked.after, and: undefined }, `${utc(looked.after)}: once it was sure`)}
+          {button("Before and after", { at: looked.after, and: looked.before }, `${utc(looked.before)} and ${utc(looked.after)}`)}
+          {looked === losses[0] ? button("Before, and now", { at: undefined, and: undefined }, `${utc(looked.before)} and now`) : button("Before, and now", { at: undefined, and: looked.before }, `${utc(looked.before)} and now`)}
+        </>
+      )}
       {events.length > 0 && (
         <label class="prefix-pick" for={id}>
-          <span>Before and after</span>
+          <span>Around</span>
           <select
             id={id} value=""
             onChange={(e) => {
@@ -105,9 +122,4 @@ export function Quick({ losses, events, is, set }: { losses: readonly Loss[]; ev
       )}
     </div>
   );
-}
-
-/** The loss that is looked at. */
-function pick(losses: readonly Loss[], is: Chosen): Loss | undefined {
-  return losses.find((l) => l.after === is.at || l.before === is.at || l.before === is.and);
 }
