@@ -137,8 +137,7 @@ function head(section: Section, title: string, note = ""): HeadRow {
   return { kind: "head", ...row(`head ${section} ${title}`, section, title, note), height: 18 };
 }
 
-const strong = 7;
-const palette = [0, 1, 2, 3, 4, 6, 7, 5];
+const palette = [0, 1, 2, 3, 4, 6, 7]; // without the colour of what is wrong
 
 /** Colours by AS: each AS has the one that its number gives, or the next that is free. The same ASes have the same colours, whoever is largest. */
 export function tintsOf(t: Timeline): Map<number, number> {
@@ -146,13 +145,11 @@ export function tintsOf(t: Timeline): Map<number, number> {
   const used = new Set<number>();
   const asns = [...new Set([...many(t.upstreams), ...many(t.origins)].map((l) => l.asn ?? 0))].sort((a, b) => a - b);
   for (const asn of asns) {
-    let tint = (Math.imul(asn, 2654435761) >>> 16) % strong;
-    for (let i = 0; i < strong && used.has(tint); i++) tint = (tint + 1) % strong;
-    // The colour of what is wrong comes when there is no other.
-    if (used.size >= strong) tint = used.size;
+    let tint = (Math.imul(asn, 2654435761) >>> 16) % palette.length;
+    while (used.has(tint)) tint = (tint + 1) % palette.length;
     out.set(asn, palette[tint]!);
     used.add(tint);
-    if (used.size === 8) used.clear();
+    if (used.size === palette.length) used.clear();
   }
   return out;
 }
@@ -240,7 +237,7 @@ function families(lanes: readonly Lane[]): Lane[][] {
 function visibilityRows(t: Timeline, marks: Mark[], choice: Choice): LaneRow[] {
   const of = (x: Timeline) => many(x.visibility);
   return [...of(t)].sort((a, b) => a.family - b.family).map((lane) => ({
-    kind: "lane", ...row(`visibility ${lane.family}`, "visibility", `Visibility ${familyName(lane.family)}`, "of the peers hold a route"), height: 56,
+    kind: "lane", ...row(`visibility ${lane.family}`, "visibility", `Visibility ${familyName(lane.family)}`, "peers with a route"), height: 56,
     lane, course: steps(lane, of, choice), full: 1, tint: -1, stranger: false, marks: about(marks, lane),
   }));
 }
@@ -338,7 +335,7 @@ function sightRows(t: Timeline, moves: readonly Migration[]): Row[] {
   if (by.size === 0) return [];
   const out: Row[] = [head("cnc", "C&C servers", "full: seen here; hollow: seen elsewhere")];
   [...by].forEach(([family, x], i) => {
-    for (const b of x.bars) b.tint = i % 8;
+    for (const b of x.bars) b.tint = palette[i % palette.length]!;
     const tracks = inTracks(x.bars, 3);
     const note = x.addresses.size > 0 ? count(x.addresses.size, "address", "addresses") : "";
     out.push({ kind: "bars", ...row(`family ${family}`, "cnc", family || "not named", note, href(family)), height: Math.max(18, tracks * 14 + 2), bars: x.bars, tracks });

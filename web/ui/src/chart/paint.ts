@@ -25,7 +25,14 @@ export function optionOf(a: Arranged, shown: () => Span, c: Colours): EChartsCor
   return {
     useUTC: true,
     grid: { left: 0, right: 0, top: 0, bottom: axisHeight, outerBoundsMode: "none" },
-    xAxis: axis(span, c),
+    xAxis: {
+      type: "time",
+      ...axis(span),
+      axisLine: { show: true, lineStyle: { color: c.line } },
+      axisTick: { show: true, lineStyle: { color: c.quiet } },
+      splitLine: { show: true, lineStyle: { color: c.line, opacity: 0.6 } },
+      axisLabel: { color: c.quiet, hideOverlap: true, showMinLabel: false, showMaxLabel: false, ...axis(span).axisLabel },
+    },
     yAxis: { type: "value", min: 0, max: 1, show: false },
     series: [
       {
@@ -46,26 +53,12 @@ export function optionOf(a: Arranged, shown: () => Span, c: Colours): EChartsCor
   };
 }
 
-/** The axis of another span, to be merged. */
-export function axis(s: Span, c: Colours): Record<string, unknown> {
+/** The axis of another span, to be merged into what is drawn. */
+export function axis(s: Span): { min: number; max: number; axisLabel: { formatter: (t: number) => string } } {
   const short = s.to - s.from < 6 * 60_000;
   const edge = (s.to - s.from) * 0.02;
-  return {
-    type: "time",
-    min: s.from,
-    max: s.to,
-    axisLine: { show: true, lineStyle: { color: c.line } },
-    axisTick: { show: true, lineStyle: { color: c.quiet } },
-    splitLine: { show: true, lineStyle: { color: c.line, opacity: 0.6 } },
-    axisLabel: {
-      color: c.quiet,
-      hideOverlap: true,
-      showMinLabel: false,
-      showMaxLabel: false,
-      // What would be cut off at an edge is not written.
-      formatter: (t: number) => (t - s.from < edge || s.to - t < edge ? "" : tickWords(t, short)),
-    },
-  };
+  // What would be cut off at an edge is not written.
+  return { min: s.from, max: s.to, axisLabel: { formatter: (t) => (t - s.from < edge || s.to - t < edge ? "" : tickWords(t, short)) } };
 }
 
 /** A tick of the axis, as much of it as is new there. */

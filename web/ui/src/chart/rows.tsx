@@ -40,22 +40,26 @@ export interface Cluster {
   marks: Mark[];
 }
 
-/** Marks nearer to each other than their signs are wide come together. */
-export function clustered(marks: readonly Mark[], w: Window, room = 20): Cluster[] {
-  const out: Cluster[] = [];
+/** Signs that would lie upon each other come together. */
+export function clustered(marks: readonly Mark[], w: Window): Cluster[] {
+  const out: (Cluster & { left: number; right: number })[] = [];
   for (const m of marks) {
     if (m.at < w.from || m.at > w.to) continue;
-    const x = xOf(w, m.at);
-    const last = out[out.length - 1];
-    if (last && x - xOf(w, last.marks[0]!.at) < room) {
-      last.marks.push(m);
-      if (weight(m) > weight(last.main)) {
-        last.main = m;
-        last.x = x;
-      }
-    } else out.push({ x, main: m, marks: [m] });
+    let c = dressed([m], xOf(w, m.at), m);
+    for (let last = out[out.length - 1]; last && last.right > c.left; last = out[out.length - 1]) {
+      out.pop();
+      const graver = weight(c.main) > weight(last.main) ? c : last;
+      c = dressed([...last.marks, ...c.marks], (xOf(w, last.marks[0]!.at) + xOf(w, c.marks[c.marks.length - 1]!.at)) / 2, graver.main);
+    }
+    out.push(c);
   }
   return out;
+}
+
+/** A sign, and the room that it takes with its number. */
+function dressed(marks: Mark[], x: number, main: Mark): Cluster & { left: number; right: number } {
+  const half = 9 + (marks.length > 1 ? String(marks.length).length * 4 : 0);
+  return { x, main, marks, left: x - half, right: x + half };
 }
 
 function Parts({ title, list, none }: { title: string; list: readonly Part[]; none: string }) {
@@ -84,7 +88,7 @@ export function Tip({ reading: r, x, width }: { reading: Reading; x: number; wid
       <strong>{utc(Math.round(r.at / 1000) * 1000)}</strong>
       {r.events.slice(0, 5).map((m) => (
         <div key={m.event.id}>
-          <Glyph sign={m.sign} severity={m.event.severity} /> {eventWords(m.event)} <span class="quiet">{utc(m.at).slice(11)}</span>
+          <Glyph sign={m.sign} severity={m.event.severity} /> {eventWords(m.event)} <span class="quiet">{utc(m.at)}</span>
         </div>
       ))}
       {r.events.length > 5 && <div class="quiet">and {r.events.length - 5} more events</div>}

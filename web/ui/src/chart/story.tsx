@@ -1,10 +1,11 @@
 // The same as the drawing in words: what happened in order, and the rows as a table.
+import { useState } from "preact/hooks";
 import type { Timeline } from "../api/types";
 import { many } from "../api/types";
 import { Table, Time } from "../parts/parts";
 import { as, count, percent, utc } from "../words";
 import { valueAt } from "./course";
-import type { Arranged, LaneRow } from "./lanes";
+import type { Arranged, LaneRow, Mark } from "./lanes";
 import { eventWords } from "./moment";
 import { Glyph } from "./rows";
 import type { Span } from "./zoom";
@@ -12,13 +13,22 @@ import type { Span } from "./zoom";
 const most = 200;
 
 export function Story({ timeline, a, span, pick }: { timeline: Timeline; a: Arranged; span: Span; pick?: ((t: number) => void) | undefined }) {
+  const [open, setOpen] = useState(false);
   const marks = a.marks.filter((m) => m.at >= span.from && m.at <= span.to);
   const lanes = a.rows.filter((r): r is LaneRow => r.kind === "lane");
   return (
-    <details class="timeline-story">
+    <details class="timeline-story" onToggle={(e) => setOpen(e.currentTarget.open)}>
       <summary>
         In words: {count(marks.length, "event")} and {count(lanes.length, "lane")}
       </summary>
+      {open && <Words timeline={timeline} a={a} span={span} marks={marks} lanes={lanes} pick={pick} />}
+    </details>
+  );
+}
+
+function Words({ timeline, a, span, marks, lanes, pick }: { timeline: Timeline; a: Arranged; span: Span; marks: readonly Mark[]; lanes: readonly LaneRow[]; pick: ((t: number) => void) | undefined }) {
+  return (
+    <>
       {marks.length === 0 ? (
         <p class="empty">Nothing was judged to have happened in this time.</p>
       ) : (
@@ -69,7 +79,7 @@ export function Story({ timeline, a, span, pick }: { timeline: Timeline; a: Arra
             ))}
         </Table>
       )}
-    </details>
+    </>
   );
 }
 

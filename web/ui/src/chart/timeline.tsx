@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Migration, Timeline } from "../api/types";
 import { count, lasting, utc } from "../words";
-import { Chart, colours } from "./chart";
+import { Chart, type Colours } from "./chart";
 import type { EChartsType } from "./echarts";
 import { timeOf, xOf, type Window } from "./course";
 import { useHands } from "./gestures";
@@ -52,9 +52,10 @@ export function TimelineChart(props: TimelineChartProps) {
   const { span, show, chart } = useSpan(props, bounds);
   const spanNow = useRef(span);
   spanNow.current = span;
-  const option = useCallback((c: ReturnType<typeof colours>) => optionOf(a, () => spanNow.current, c), [a]);
+  const ready = useCallback((c: EChartsType) => void (chart.current = c), []);
+  const option = useCallback((c: Colours) => optionOf(a, () => spanNow.current, c), [a]);
   useEffect(() => {
-    chart.current?.setOption({ xAxis: axis(span, colours()) });
+    chart.current?.setOption({ xAxis: axis(span) });
   }, [span.from, span.to]);
 
   const box = useRef<HTMLDivElement>(null);
@@ -93,6 +94,14 @@ export function TimelineChart(props: TimelineChartProps) {
     pick(next);
   };
   const keys = keysOf({ span, bounds, show, step, pick, cursor, setCursor });
+  // What does not change with the pointer is not made anew for it.
+  const label = useMemo(() => sentence(timeline, a, span), [timeline, a, span]);
+  const names = useMemo(() => <Names rows={a.rows} />, [a]);
+  const drawing = useMemo(() => <Chart option={option} height={a.height + axisHeight} label={label} ready={ready} />, [option, a.height, label]);
+  const marks = useMemo(() => <Marks rows={a.rows} w={w} show={show} bounds={bounds} />, [a, span, width]);
+  const overview = useMemo(() => <Overview a={a} span={span} bounds={bounds} show={show} />, [a, span, bounds.from, bounds.to]);
+  const legend = useMemo(() => <Legend a={a} />, [a]);
+  const story = useMemo(() => <Story timeline={timeline} a={a} span={span} pick={props.onMoment ? pick : undefined} />, [timeline, a, span, props.onMoment]);
   const near = ((span.to - span.from) / width) * 6;
   const pointed = cursor ?? undefined;
   const reading = pointed === undefined ? undefined : readingAt(a, pointed, near);
@@ -106,10 +115,10 @@ export function TimelineChart(props: TimelineChartProps) {
           ref={box} class="timeline-body" tabIndex={0} role="group" onKeyDown={keys} style={{ height: `${a.height + axisHeight}px` }}
           aria-label="Timeline. Plus and minus zoom, the arrows move, with Shift they go from event to event; 0 shows all, D a day, W a week, H an hour; Enter marks the moment, Escape forgets it"
         >
-          <Names rows={a.rows} />
+          {names}
           <div class="timeline-plot" ref={plot}>
-            <Chart option={option} height={a.height + axisHeight} label={sentence(timeline, a, span)} ready={(c) => { chart.current = c; }} />
-            <Marks rows={a.rows} w={w} show={show} bounds={bounds} />
+            {drawing}
+            {marks}
             {at !== undefined && at >= span.from && at <= span.to && <div class="timeline-at" style={{ left: `${xOf(w, at)}px` }}><span>{utc(at)}</span></div>}
             {pointed !== undefined && pointed >= span.from && pointed <= span.to && <div class="timeline-cross" style={{ left: `${xOf(w, pointed)}px` }} />}
             {brush && <div class="timeline-brush" style={{ left: `${brush[0]}px`, width: `${brush[1] - brush[0]}px` }}><span>{lasting(timeOf(w, brush[1]) - timeOf(w, brush[0]))}</span></div>}
@@ -118,10 +127,10 @@ export function TimelineChart(props: TimelineChartProps) {
           </div>
         </div>
       </div>
-      <Overview a={a} span={span} bounds={bounds} show={show} />
-      <Legend a={a} />
+      {overview}
+      {legend}
       <More a={a} more={more} set={setMore} />
-      <Story timeline={timeline} a={a} span={span} pick={props.onMoment ? pick : undefined} />
+      {story}
     </div>
   );
 }

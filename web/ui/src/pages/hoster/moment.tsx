@@ -35,7 +35,7 @@ export function MomentOf({ path, at, set }: { path: string; at: string; set: (at
             <>
               <p>
                 {held.some((h) => h.peers > 0)
-                  ? `Of all peers ${r.peers.toLocaleString("en")} were heard then.`
+                  ? `${count(r.peers, "peer")} ${r.peers === 1 ? "was" : "were"} heard then.`
                   : r.peers > 0
                     ? `Nobody held a route to any of its prefixes: ${count(r.peers, "peer")} ${r.peers === 1 ? "was" : "were"} heard then.`
                     : "Nobody was heard then: what the routes were is not known."}
