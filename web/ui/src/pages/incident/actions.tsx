@@ -139,7 +139,7 @@ function Silences({ of, barrier, changed, said }: { of: readonly Silence[]; barr
     <ul class="incident-silences" aria-label="Silences in force">
       {of.map((s) => (
         <li key={s.id}>
-          <span aria-hidden="true">⏸ </span>Nobody is told {about(s)} until <Time at={s.until} />: {s.reason}
+          <strong>Silenced:</strong> nobody is told {about(s)} until <Time at={s.until} />: {s.reason}
           {s.by && <span class="quiet"> ({s.by})</span>}{" "}
           {s.id && (
             <button type="button" disabled={barrier !== ""} onClick={() => void end(s)}>

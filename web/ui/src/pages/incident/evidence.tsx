@@ -43,8 +43,8 @@ export function Evidence({ event: e, incident }: { event: Event; incident: strin
               <td class="time">
                 <As asn={m.peer_asn} /> <span class="quiet mono">{m.peer}</span>
               </td>
-              <td class="time">
-                {messageName(m.type)} <abbr title={`${m.type} as bgpdump writes it`}>{m.type}</abbr>
+              <td class="time" title={`${m.type}, as bgpdump writes it`}>
+                {messageName(m.type)}
               </td>
               <td>{m.prefix && <Prefix prefix={m.prefix} query={`?at=${m.at}`} />}</td>
               <td>{many(m.path).length ? <Path path={m.path} mark={mark} /> : <span class="quiet">none</span>}</td>

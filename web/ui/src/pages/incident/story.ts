@@ -11,7 +11,7 @@ export type Line =
   | { what: "told"; at: string; key: string; told: Told[] } // of one moment, or the same outcome again and again
   | { what: "gap"; at: string; key: string; gap: Gap; ends: boolean };
 
-const order: Record<Line["what"], number> = { gap: 0, events: 1, moved: 2, became: 3, told: 4, note: 5 };
+const order: Record<Line["what"], number> = { gap: 0, events: 1, moved: 2, became: 3, note: 4, told: 5 };
 
 /** How near confirmations of one kind must be to be one line: many prefixes fall together, but not at the same microsecond. */
 const together = 60_000;
