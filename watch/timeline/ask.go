@@ -265,8 +265,8 @@ func (a *Asker) Gaps(ctx context.Context, from, to, believed time.Time) ([]watch
 	if err != nil {
 		return nil, err
 	}
-	holes, err := a.holes(ctx, believed)
-	if more := gapsOf(holes, from, to); len(more) > 0 {
+	covered, err := a.covered(ctx, believed)
+	if more := gapsOf(holesOf(covered), from, to); len(more) > 0 {
 		out = append(out, more...)
 		slices.SortStableFunc(out, func(a, b watch.Gap) int { return a.From.Compare(b.From) })
 	}
@@ -291,14 +291,6 @@ func decodeAll[T any](list []Record, keep func(*T) bool) ([]T, error) {
 // quiet is how long after the last change an answer says that there was none: the routes
 // of a memory that nobody fed any more look as if they had stayed.
 const quiet = 15 * time.Minute
-
-// listened reports whether it is known that somebody listened to all collectors at a moment, or
-// to whom not: then the gaps say so.
-func (s *sweep) listened(at time.Time) bool {
-	return len(s.holes) > 0 && !slices.ContainsFunc(s.order, func(v *vantage) bool {
-		return !slices.ContainsFunc(s.holes, func(h hole) bool { return h.collector == v.Collector })
-	})
-}
 
 // missing says what could not be seen: never nil.
 func missing(s *sweep, gaps []watch.Gap, q *Asking) []string {

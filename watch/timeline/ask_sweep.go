@@ -19,8 +19,9 @@ type sweep struct {
 	subjects map[netip.Prefix]*subject
 	groups   map[string]*group
 	ways     map[wayKey]*way
-	holes    []hole // in what was recorded, by their beginnings
-	lapsed   int    // of them, those that have begun
+	covered  []Coverage // when somebody listened
+	holes    []hole     // in it, by their beginnings
+	lapsed   int        // of them, those that have begun
 
 	what   What                                        // of the change that is taken in
 	counts *counts                                     // nil: nobody wants series
@@ -159,7 +160,8 @@ func (s *sweep) span(ctx context.Context, x Span) error {
 
 // begin reads what was not recorded.
 func (s *sweep) begin(ctx context.Context, from, believed time.Time) (err error) {
-	s.holes, err = s.a.holes(ctx, believed)
+	s.covered, err = s.a.covered(ctx, believed)
+	s.holes = holesOf(s.covered)
 	s.startAt(from)
 	return err
 }

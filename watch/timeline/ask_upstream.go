@@ -160,10 +160,11 @@ func (a *Asker) StillRouted(ctx context.Context, at, believed time.Time) ([]Stil
 	if err != nil {
 		return nil, err
 	}
-	holes, err := a.holes(ctx, believed)
+	covered, err := a.covered(ctx, believed)
 	if err != nil {
 		return nil, err
 	}
+	holes := holesOf(covered)
 	of, err := a.prefixesByHoster(ctx)
 	if err != nil {
 		return nil, err

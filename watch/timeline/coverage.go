@@ -56,15 +56,13 @@ func (h *hole) over(at time.Time) bool { return !h.to.IsZero() && !h.to.After(at
 func (h *hole) begun(at time.Time) bool { return h.from.Add(quiet).Before(at) }
 
 // holesOf gives the holes of all collectors that are named, by their beginnings.
-func holesOf(list []Coverage, believed time.Time) (out []hole) {
+func holesOf(list []Coverage) (out []hole) {
 	of := map[string][]Coverage{}
 	var all []Coverage
 	for _, c := range list {
-		switch {
-		case !believed.IsZero() && c.Recorded.After(believed) || c.To.Before(c.From):
-		case c.Collector == "":
+		if c.Collector == "" {
 			all = append(all, c)
-		default:
+		} else {
 			of[c.Collector] = append(of[c.Collector], c)
 		}
 	}
@@ -86,13 +84,23 @@ func holesOf(list []Coverage, believed time.Time) (out []hole) {
 	return out
 }
 
-// holes reads what is known of them.
-func (a *Asker) holes(ctx context.Context, believed time.Time) ([]hole, error) {
+// covered reads when somebody listened, as far as it was known.
+func (a *Asker) covered(ctx context.Context, believed time.Time) ([]Coverage, error) {
 	list, err := a.Reader.Coverage(ctx)
-	if err != nil {
-		return nil, err
+	return slices.DeleteFunc(list, func(c Coverage) bool { return !believed.IsZero() && c.Recorded.After(believed) || c.To.Before(c.From) }), err
+}
+
+// listened reports whether it is known of every peer that somebody listened to it at a moment, or that nobody
+// did: then it is among the gaps.
+func (s *sweep) listened(at time.Time) bool {
+	for _, v := range s.order {
+		if !slices.ContainsFunc(s.covered, func(c Coverage) bool {
+			return c.Collector == v.Collector || c.Collector == "" && !c.From.After(at) && at.Sub(c.To) <= quiet
+		}) {
+			return false
+		}
 	}
-	return holesOf(list, believed), nil
+	return len(s.order) > 0
 }
 
 const notRecorded = "nothing was recorded"

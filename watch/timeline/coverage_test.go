@@ -151,3 +151,31 @@ func TestCoverageOfNobody(t *testing.T) {
 		t.Error(list, err)
 	}
 }
+
+// A process that listened and heard nothing more makes an answer whole: nothing has to be said of it.
+func TestListenedAndHeardNothing(t *testing.T) {
+	const sentence = "Nothing was recorded of it after"
+	for name, x := range map[string]struct {
+		spans []timeline.Coverage
+		said  bool
+	}{
+		"not known":         {nil, true},
+		"listened":          {[]timeline.Coverage{span("", 0, 900)}, false},
+		"had ended":         {[]timeline.Coverage{span("", 0, 700)}, true},
+		"had not begun":     {[]timeline.Coverage{span("", 910, 2000)}, true},
+		"of the collector":  {[]timeline.Coverage{span("rrc00", 0, 900)}, false},
+		"a gap says it all": {[]timeline.Coverage{span("rrc00", 0, 660)}, false},
+		"of another":        {[]timeline.Coverage{span("rrc01", 0, 900)}, true},
+	} {
+		m := twoRecordings(t)
+		covered(t, m, "one", x.spans...)
+		covered(t, m, "two")
+		r, err := asker(m).Timeline(context.Background(), timeline.Asking{Hoster: "mccolo", From: minute(10), To: minute(900)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(strings.Join(r.Missing, "\n"), sentence); said != x.said {
+			t.Errorf("%s: %q", name, r.Missing)
+		}
+	}
+}
