@@ -42,7 +42,7 @@ interop: build ## against other people's routers, servers and tools; a missing o
 backtest: build ## precision, recall and delay over the shipped scenarios
 	$(BIN) backtest $(SCENARIOS)
 
-lint: ## gofmt, vet, staticcheck, and golangci-lint where it is installed
+lint: lint-pages ## gofmt, vet, staticcheck, types of the pages; golangci-lint where it is installed
 	@bad="$$(gofmt -l $$(find . -name '*.go' -not -path './.git/*' -not -path '*/node_modules/*'))"; \
 	if [ -n "$$bad" ]; then echo "not gofmt-ed:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
@@ -73,13 +73,22 @@ $(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json web/openapi.json $(
 $(UI)/node_modules/.package-lock.json: $(UI)/package.json $(UI)/package-lock.json
 	cd $(UI) && npm ci --no-fund --no-audit
 
+# Those that need a browser are skipped where there is none, and say so.
 pages-test: build ## the pages in a real Chromium
 ifeq ($(NPM),)
-	@$(call MISSING,tests of the pages: skipped, npm is not installed)
-else ifeq ($(CHROMIUM),)
-	@$(call MISSING,tests of the pages in a browser: skipped, chromium is not installed)
+	@$(call MISSING,tests of the pages: skipped: npm is not installed)
 else
-	cd $(UI) && npm test --silent
+	@if [ -f $(UI)/dist/index.html ]; then cd $(UI) && DEPEER_BIN=$(abspath $(BIN)) CHROMIUM=$(CHROMIUM) npm test --silent; \
+	else $(call MISSING,tests of the pages: skipped: they are not built (see above)); fi
+endif
+
+.PHONY: lint-pages
+lint-pages:
+ifeq ($(NPM),)
+	@$(call MISSING,types of the pages: not checked: npm is not installed)
+else
+	@$(MAKE) --no-print-directory $(UI)/node_modules/.package-lock.json || $(call MISSING,types of the pages: not checked (see above))
+	@if [ -f $(UI)/node_modules/.package-lock.json ]; then cd $(UI) && echo "types and rules of the pages" && npm run --silent check; fi
 endif
 
 # -buildvcs=false: the commit is given above, and Go asking git for it fails in a
