@@ -102,7 +102,9 @@ function Eyes() {
   const b = board.value;
   let is = "quiet";
   let text = "…";
-  if (line.value === "lost" || boardTrouble.value) {
+  if (stranger.value) {
+    text = "Not signed in";
+  } else if (line.value === "lost" || boardTrouble.value) {
     is = "lost";
     text = "No connection";
   } else if (b) {
@@ -111,7 +113,7 @@ function Eyes() {
     text = b.ready ? `${count(up, "peer")}` : "Not all is seen";
   }
   return (
-    <a class={`eyes eyes-${is}`} href="/feeds" title={many(b?.reasons).join("\n") || "All feeds are heard"} aria-live="polite">
+    <a class={`eyes eyes-${is}`} href="/feeds" title={many(b?.reasons).join("\n") || (b ? "All feeds are heard" : undefined)} aria-live="polite">
       <span aria-hidden="true">{is === "good" ? "●" : is === "quiet" ? "○" : "▲"} </span>
       {text}
     </a>
@@ -121,7 +123,7 @@ function Eyes() {
 /** Says of what time everything is that one sees, while the connection is lost. Below everything, so that nothing jumps. */
 function Lost() {
   const since = useRef(0);
-  if (line.value !== "lost") {
+  if (line.value !== "lost" || stranger.value) {
     since.current = 0;
     return <div role="status" />; // there before it says something: readers by ear are told then
   }
@@ -156,9 +158,11 @@ function Me() {
   const who = me.value;
   if (!who || who.via === "local") return null;
   return (
-    <a class="me" href="/sign-in" title={`${who.name}, ${who.scope}`}>
-      <span class="sr">Logged in as </span>
-      {who.name}
+    <a class="me" href="/sign-in" aria-label={`Signed in as ${who.name}, ${who.scope}`} title={`${who.name}, ${who.scope}`}>
+      <span class="me-sign" aria-hidden="true">
+        {who.name.slice(0, 1).toUpperCase()}
+      </span>
+      <span class="me-name">{who.name}</span>
     </a>
   );
 }

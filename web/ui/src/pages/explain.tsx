@@ -112,11 +112,11 @@ function Refused({ of, at }: { of: ReturnType<typeof useAsk<Explanations>>; at: 
   );
 }
 
-const signs = { alarm: "■", pending: "▲", calm: "●" };
+const signs = { alarm: "■", pending: "▲", calm: "●", known: "■" };
 
 function Whole({ x, at, one, trouble }: { x: Explanations; at: string | undefined; one: string | undefined; trouble: ComponentChildren }) {
   const list = many(x.explanations);
-  const said = answer(list, x.memory);
+  const said = answer(list, x.memory, many(x.incidents).length > 0);
   const hoster = list[0]?.hoster;
   const single = list.length === 1 ? list[0]! : undefined;
   return (
@@ -198,7 +198,7 @@ function Heard({ x }: { x: Explanations }) {
   const told = many(x.told);
   const silent = told.length === 0;
   return (
-    <Panel title="Who was told" aside={<a href="/subscriptions">Subscriptions</a>}>
+    <Panel title="Who was told" aside={<>{x.memory ? "within a day of that moment · " : ""}<a href="/subscriptions">Subscriptions</a></>}>
       {silent ? (
         <Empty>Nobody was told anything of it{x.memory ? " in that day" : ""}. Who hears of what, and what is silenced, stands with the subscriptions.</Empty>
       ) : (

@@ -50,7 +50,7 @@ function Sum({ ready, reasons, up, peers, judged }: { ready: boolean; reasons: r
     <section class={`feeds-sum ${ready ? "feeds-good" : "feeds-bad"}`} aria-live="polite" aria-label="How our eyes are">
       <p class="feeds-sentence">
         <span aria-hidden="true">{ready ? "● " : "▲ "}</span>
-        {ready ? "All that is configured is heard" : "Not all that is configured is heard"}: {up} of {count(peers, "peer")} count.
+        {!ready ? "Not all that is configured is heard" : up === peers ? "All that is configured is heard" : "The feeds are ready, and not every peer is heard"}: {up} of {count(peers, "peer")} count.
       </p>
       {reasons.length > 0 && (
         <ul>

@@ -7,6 +7,10 @@ import { leftOut, pathOf, reasons, sorted } from "./words";
 
 const shown = 100;
 
+function heard(state: string): boolean {
+  return !["down", "away", "stale", "unknown"].includes(state);
+}
+
 export function PeersOf({ x }: { x: Explanation }) {
   const [filter, setFilter] = useState("");
   const [all, setAll] = useState(false);
@@ -45,7 +49,7 @@ export function PeersOf({ x }: { x: Explanation }) {
               <tr key={p.peer} class={p.counted ? "" : "explain-uncounted"}>
                 <td>{p.peer}</td>
                 <td>
-                  {p.holds ? "✓ holds it" : "✗ does not hold it"}
+                  {p.holds ? (heard(p.state) ? "✓ holds it" : "held it when it was last heard") : "✗ does not hold it"}
                   {!p.counted && <div class="quiet">does not count: {leftOut(p)}</div>}
                 </td>
                 <td>

@@ -59,7 +59,7 @@ function State({ u }: { u: UpstreamShare }) {
       </>
     );
   }
-  return <>● {u.share >= u.baseline * 0.9 ? "as usual" : "less than usual, above the line"}</>;
+  return <>● {u.share > u.baseline * 1.1 ? "more than usual" : u.share >= u.baseline * 0.9 ? "as usual" : "less than usual, above the line"}</>;
 }
 
 /** A bar with what is usual behind it and the line of the threshold in front; the numbers beside it say the same. */

@@ -27,7 +27,14 @@ test("an alarm says what is gone", () => {
   expect(answer([of({ state: "lost", since: "2008-11-11T21:23:00Z", holding: 0 })], false).text).toBe("Alarm: 208.66.192.0/22 is withdrawn since 2008-11-11 21:23Z.");
   const gone = up(6939, 0, 0.62, { lost: true, since: "2008-11-11T21:23:00Z" });
   expect(answer([of({ state: "lost", since: "2008-11-11T21:25:00Z", upstreams: [gone] }), of({ state: "lost", since: "2008-11-11T21:23:00Z", upstreams: [gone] }), of({ upstreams: [gone] })], true).text).toBe("Alarm: 2 of 3 prefixes were withdrawn since 2008-11-11 21:23Z, and AS6939 was lost.");
-  expect(answer([of({ upstreams: [gone] })], false).text).toBe("Alarm: AS6939 is lost since 2008-11-11 21:23Z: AS6939 carries 0 % of the routes, usually 62 %.");
+  expect(answer([of({ upstreams: [gone] })], false).text).toBe("Alarm: AS6939 is lost since 2008-11-11 21:23Z: it carries 0 % of the routes, usually 62 %.");
+});
+
+test("what was told long ago is no new alarm", () => {
+  const gone = of({ state: "lost", since: "2008-11-16T00:00:54Z", upstreams: [] });
+  expect(answer([gone, gone], false, false)).toEqual({ tone: "known", text: "No new alarm: both prefixes are withdrawn since 2008-11-16 00:00:54Z, and no incident is open any more." });
+  expect(answer([gone, gone, gone], false, true).text).toBe("Alarm: all 3 prefixes are withdrawn since 2008-11-16 00:00:54Z.");
+  expect(answer([of()], false, false).tone).toBe("calm");
 });
 
 test("what no upstream says, the verdict does", () => {

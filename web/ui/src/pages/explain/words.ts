@@ -2,7 +2,7 @@
 import { many, type Explanation, type UpstreamShare } from "../../api/types";
 import { as, count, listed, percent, utc } from "../../words";
 
-export type Tone = "alarm" | "pending" | "calm";
+export type Tone = "alarm" | "pending" | "calm" | "known";
 
 export interface Answer {
   tone: Tone;
@@ -37,21 +37,29 @@ export function upstreams(list: readonly Explanation[]): UpstreamShare[] {
   return [...out.values()].sort((a, b) => a.family - b.family || b.baseline - a.baseline || a.asn - b.asn);
 }
 
-/** One sentence that answers the question; past: it is about a moment that is over. */
-export function answer(list: readonly Explanation[], past: boolean): Answer {
+/**
+ * One sentence that answers the question; past: it is about a moment that is over. Where no
+ * incident is open, what is gone was told before, and is taken as the new normal.
+ */
+export function answer(list: readonly Explanation[], past: boolean, open = true): Answer {
+  const x = alarm(list, past);
+  return x.tone === "alarm" && !open ? { tone: "known", text: x.text.replace("Alarm: ", "No new alarm: ").replace(/\.$/, past ? ", and no incident was open." : ", and no incident is open any more.") } : x;
+}
+
+function alarm(list: readonly Explanation[], past: boolean): Answer {
   const is = past ? "was" : "is";
   const lost = list.filter((x) => x.state === "lost");
   const all = upstreams(list);
   const gone = all.filter((u) => u.lost);
   if (lost.length > 0) {
     const first = lost.map((x) => x.since).filter(Boolean).sort()[0];
-    const what = list.length === 1 ? `${lost[0]!.prefix} ${is} withdrawn` : `${lost.length} of ${count(list.length, "prefix", "prefixes")} ${lost.length === 1 ? is : past ? "were" : "are"} withdrawn`;
+    const what = list.length === 1 ? `${lost[0]!.prefix} ${is} withdrawn` : `${lost.length === list.length ? (list.length === 2 ? "both prefixes" : `all ${list.length} prefixes`) : `${lost.length} of ${count(list.length, "prefix", "prefixes")}`} ${lost.length === 1 ? is : past ? "were" : "are"} withdrawn`;
     const by = gone.length > 0 ? `, and ${listed(gone.map(who))} ${gone.length === 1 ? is : past ? "were" : "are"} lost` : "";
     return { tone: "alarm", text: `Alarm: ${what}${first ? ` since ${utc(first)}` : ""}${by}.` };
   }
   if (gone.length > 0) {
     const u = gone[0]!;
-    return { tone: "alarm", text: `Alarm: ${listed(gone.map(who))} ${gone.length === 1 ? is : past ? "were" : "are"} lost${u.since ? ` since ${utc(u.since)}` : ""}: ${who(u)} carries ${fine(u.share)} of the routes, usually ${fine(u.baseline)}.`.replace("carries", past ? "carried" : "carries") };
+    return { tone: "alarm", text: `Alarm: ${listed(gone.map(who))} ${gone.length === 1 ? is : past ? "were" : "are"} lost${u.since ? ` since ${utc(u.since)}` : ""}: ${gone.length === 1 ? "it" : who(u)} carries ${fine(u.share)} of the routes, usually ${fine(u.baseline)}.`.replace("carries", past ? "carried" : "carries") };
   }
   const carries = past ? "carried" : "carries";
   const waiting = all.find((u) => u.hold_ends);

@@ -115,7 +115,7 @@ function Holes({ gaps, from, to, zoom }: { gaps: readonly Gap[]; from: number; t
         </section>
       )}
       {gaps.length > 0 && <Strips gaps={gaps} from={from} to={to} label={said} zoom={zoom} />}
-      {past.length > 0 ? <Past gaps={past} /> : gaps.length === 0 && <Empty>What is drawn of this time elsewhere was all seen. A longer period is one button away.</Empty>}
+      {past.length > 0 ? <Past gaps={past} /> : gaps.length === 0 && <Empty>Nothing is missing in what the other pages show of this time, as far as depeer had begun to listen. The buttons above look further back.</Empty>}
     </>
   );
 }
@@ -167,7 +167,7 @@ function Strips({ gaps, from, to, label, zoom }: { gaps: readonly Gap[]; from: n
             <span class="feeds-place">{l.place}</span>
             <span class="feeds-line">
               {l.bars.map((b) => (
-                <span key={`${b.gap.id} ${b.gap.from}`} class={`feeds-bar ${b.gap.filled ? "feeds-filled" : b.gap.to ? "feeds-closed" : "feeds-open"}`} style={{ left: percent(b.left), width: percent(b.width) }} title={`${utc(b.gap.from)} – ${b.gap.to ? utc(b.gap.to) : "now"}: ${whom(b.gap)}, ${b.gap.reason}${b.gap.filled ? "; filled" : ""}`} />
+                <span key={`${b.gap.id} ${b.gap.from}`} class={`feeds-bar ${b.gap.filled ? "feeds-filled" : b.gap.to ? "feeds-closed" : "feeds-open"}`} style={{ left: `min(${percent(b.left)}, 100% - 3px)`, width: percent(b.width) }} title={`${utc(b.gap.from)} – ${b.gap.to ? utc(b.gap.to) : "now"}: ${whom(b.gap)}, ${b.gap.reason}${b.gap.filled ? "; filled" : ""}`} />
               ))}
             </span>
           </div>

@@ -141,7 +141,7 @@ export function tick(t: number, span: number): string {
 
 /** When we were blind, in a sentence. */
 export function blind(gaps: readonly Gap[], open: readonly Gap[]): string {
-  if (gaps.length === 0) return "No hole: all that is configured was heard all the time.";
+  if (gaps.length === 0) return "No hole is known in this time.";
   const places = new Set(gaps.map((g) => g.collector || g.source));
   const filled = gaps.filter((g) => g.filled).length;
   const parts = [`${count(gaps.length, "hole")} at ${count(places.size, "collector")}`];

@@ -90,7 +90,7 @@ function Lines({ first, filter }: { first: List<Told>; filter: Record<string, st
             <td>
               <Time at={t.at} />
             </td>
-            <td>{t.receiver}</td>
+            <td class="sub-who">{t.receiver}</td>
             <td class={`sub-outcome sub-${t.outcome}`}>
               {outcome(t)}
               {t.reason && <span class="quiet"> ({t.reason})</span>}
