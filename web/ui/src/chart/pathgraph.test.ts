@@ -89,6 +89,14 @@ describe("pathGraph", () => {
     expect(g.edges.filter((e) => e.to === "26780").reduce((n, e) => n + e.before, 0)).toBe(60);
   });
 
+  it("folds origins too, where an upstream has many behind it, and keeps those that are watched", () => {
+    const was = Array.from({ length: 60 }, (_, i) => route(i, [64600 + (i % 10), 6939, i === 7 ? 26780 : 65000 + i]));
+    const g = pathGraph(was, was.filter((_, i) => i !== 7), [26780], shape);
+    const right = g.nodes.filter((n) => n.column === 0);
+    expect(right.length).toBeLessThanOrEqual(shape.most);
+    expect(right.map((n) => [n.kind, n.asns.length, n.state])).toEqual(expect.arrayContaining([["hoster", 1, "went"], ["fold", 59, "stays"]]));
+  });
+
   it("is the same in whatever order the routes come", () => {
     const was = Array.from({ length: 30 }, (_, i) => route(i, [64600 + i, 3356 + (i % 7), i % 3 ? 6939 : 3549, 26780]));
     const is = was.filter((_, i) => i % 3 === 0);

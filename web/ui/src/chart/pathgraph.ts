@@ -165,7 +165,7 @@ function fold(d: Draft, most: number, single: boolean): void {
   const columns = [...new Set([...d.nodes.values()].map((n) => n.column))].sort((a, b) => Math.abs(b) - Math.abs(a) || b - a);
   for (const column of columns) {
     const here = () => [...d.nodes.values()].filter((n) => n.column === column);
-    const free = () => here().filter((n) => n.kind !== "hoster" && n.kind !== "origin");
+    const free = () => here().filter((n) => n.kind !== "hoster");
     const alike = new Map<string, Node[]>();
     for (const n of free()) {
       const key = signature(d, n, single);

@@ -36,7 +36,7 @@ export function PathGraph({ before, after, hosters, height = 320, label = "", th
   const narrow = width < 560;
   const key = hosters.join();
   const graph = useMemo(
-    () => pathGraph(before, after, hosters, { columns: narrow ? 3 : 5, most: Math.max(4, Math.floor((height - 10) / 30)) }),
+    () => pathGraph(before, after, hosters, { columns: narrow ? 3 : 5, most: Math.max(4, Math.min(narrow ? 7 : 12, Math.floor((height - 10) / 30))) }),
     [before, after, key, narrow, height],
   );
   const picture = useMemo(
@@ -118,7 +118,7 @@ function Legend({ graph, then }: { graph: Graph; then: readonly [string, string]
         </li>
       ))}
       <li>thicker: more peers</li>
-      {graph.edges.some((e) => e.elided) && <li>thin end “…”: networks between are left out</li>}
+      {graph.edges.some((e) => e.elided) && <li>dotted: networks between are left out</li>}
     </ul>
   );
 }
@@ -171,16 +171,24 @@ function drawn(p: Placed, c: Colours, single: boolean, narrow: boolean, then: re
   const series = (data: readonly unknown[], shape: (i: number) => unknown, z: number) => ({
     type: "custom", coordinateSystem: "none", data: data.map((_, i) => [i]), renderItem: (params: { dataIndex: number }) => shape(params.dataIndex), z,
   });
+  const told = numbered(p, narrow);
   return {
     tooltip: {
       confine: true, backgroundColor: c.surface, borderColor: c.line, textStyle: { color: c.text },
       formatter: (x: { seriesIndex: number; dataIndex: number }) => (x.seriesIndex === 0 ? tipOfEdge(p, p.edges[x.dataIndex]!, single, then) : tipOfNode(p.nodes[x.dataIndex]!, single, then)),
     },
-    series: [series(p.edges, (i) => line(p.edges[i]!, c, single), 1), series(p.nodes, (i) => box(p.nodes[i]!, c, narrow), 2)],
+    series: [series(p.edges, (i) => line(p.edges[i]!, c, single, told.has(p.edges[i]!)), 1), series(p.nodes, (i) => box(p.nodes[i]!, c, narrow), 2)],
   };
 }
 
-function line(e: PlacedEdge, c: Colours, single: boolean): unknown {
+/** The edges whose number is written on them: of many only those to the hoster; the tooltip and the table have the others. */
+function numbered(p: Placed, narrow: boolean): Set<PlacedEdge> {
+  const few = p.edges.length <= (narrow ? 12 : 36);
+  const centre = new Set(p.nodes.filter((n) => n.column === 0).map((n) => n.id));
+  return new Set(p.edges.filter((e) => few || centre.has(e.to)));
+}
+
+function line(e: PlacedEdge, c: Colours, single: boolean, withNumber: boolean): unknown {
   const stroke = colourOf(e.state, c);
   const dash = e.state === "went" ? [7, 5] : e.state === "unknown" || e.elided ? [2, 4] : undefined;
   const parts: unknown[] = [];
@@ -196,7 +204,7 @@ function line(e: PlacedEdge, c: Colours, single: boolean): unknown {
     });
   }
   const text = single ? String(e.before || `? ${e.unknown}`) : e.before === e.after ? String(e.after) : e.state === "went" ? `−${e.before}` : e.state === "came" ? `+${e.after}` : e.state === "unknown" ? `? ${e.unknown}` : `${e.before}→${e.after}`;
-  if (round(e)) return { type: "group", children: parts }; // a number would stand on others
+  if (round(e) || !withNumber) return { type: "group", children: parts }; // a number would stand on others
   const m = middle(e);
   parts.push({ type: "text", silent: true, style: { text, x: m.x, y: m.y, fill: e.state === "stays" ? c.text : stroke, stroke: c.surface, lineWidth: 3, fontSize: 11, align: "center", verticalAlign: "middle" } });
   return { type: "group", children: parts };

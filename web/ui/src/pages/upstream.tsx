@@ -29,7 +29,7 @@ export function Upstream() {
   return (
     <div class="page">
       <div class="upstream-head">
-        <h1 class="mono">{Number.isNaN(asn) ? params["asn"] : as(asn)} as upstream</h1>
+        <h1 class="upstream-name">{Number.isNaN(asn) ? params["asn"] : as(asn)} as upstream</h1>
         {asked.data ? <Words of={asked.data} /> : about.trouble ? <TroubleBox trouble={about.trouble} again={about.again} /> : !about.data || known ? <Skeleton height={56} /> : null}
       </div>
       {about.data && !known ? <Nothing about={about.data} /> : (

@@ -114,7 +114,7 @@ function Different({ of, pair, several, hosters }: { of: Asked<Difference>; pair
               <section key={p.name} class={`prefix-part prefix-part-${p.name}`} aria-label={titles[p.name]}>
                 <h3>
                   <span aria-hidden="true">{signs[p.name]} </span>
-                  {titles[p.name]}: {p.rows.length}
+                  {titles[p.name]}: {count(p.rows.length, "route")}
                   <span class="quiet"> {means[p.name]}</span>
                 </h3>
                 {p.rows.length > 0 && <Groups groups={grouped(p.rows)} several={several} hosters={hosters} changed={p.name === "changed"} />}
@@ -122,7 +122,6 @@ function Different({ of, pair, several, hosters }: { of: Asked<Difference>; pair
             ))}
             <p class="quiet">{count(d.same, "route")} {d.same === 1 ? "is" : "are"} the same at both.</p>
             <Gaps gaps={d.gaps} />
-            <Missing sentences={d.missing} />
           </div>
         )}
       </Answer>

@@ -14,7 +14,7 @@ export function Course({ carried, name }: { carried: Carried; name: string }) {
   const first = course[0]!;
   const last = course[course.length - 1]!;
   const option = useCallback((c: Colours) => drawn(carried, c), [carried]);
-  const said = `${name} carried ${count(first.hosters, "watched hoster")} with ${count(first.prefixes, "prefix", "prefixes")} on ${utc(carried.from)}, and ${last.hosters} with ${last.prefixes} on ${utc(carried.to)}.`;
+  const said = `${name} carried ${count(first.hosters, "watched hoster")} with ${count(first.prefixes, "prefix", "prefixes")} on ${utc(first.at)}, and ${last.hosters} with ${last.prefixes} on ${utc(carried.to)}.`;
   return (
     <>
       <p class="quiet">{said}</p>
@@ -40,11 +40,11 @@ function drawn(carried: Carried, c: Colours): EChartsCoreOption {
   const course = many(carried.course);
   const from = Date.parse(carried.from);
   const to = Math.max(Date.parse(carried.to), from + 1000);
-  const points = (of: "hosters" | "prefixes") => [...course.map((p) => [Math.max(from, Date.parse(p.at)), p[of]]), [to, course[course.length - 1]![of]]];
+  const steps = course.map((p, i) => [Date.parse(p.at), i + 1 < course.length ? Date.parse(course[i + 1]!.at) : to] as const);
   const text = { color: c.quiet, fontSize: 11 };
   const grids = [{ left: 44, right: 16, top: 22, height: 80 }, { left: 44, right: 16, top: 142, height: 80 }];
   const series = (["hosters", "prefixes"] as const).map((of, i) => ({
-    name: of === "hosters" ? "Hosters" : "Prefixes", type: "line", step: "end", symbol: course.length < 100 ? "circle" : "none", symbolSize: 4, xAxisIndex: i, yAxisIndex: i, data: points(of), lineStyle: { color: c.series[i], width: 2 }, itemStyle: { color: c.series[i] }, areaStyle: { color: c.series[i], opacity: 0.15 },
+    type: "custom", xAxisIndex: i, yAxisIndex: i, encode: { x: [0, 1], y: 2 }, data: course.map((p, n) => [...steps[n]!, p[of]]), clip: true, renderItem: step(c.series[i]!),
   }));
   return {
     useUTC: true,
@@ -52,17 +52,32 @@ function drawn(carried: Carried, c: Colours): EChartsCoreOption {
     xAxis: grids.map((_, i) => ({ type: "time", gridIndex: i, min: from, max: to, axisLabel: { ...text, show: i === 1, hideOverlap: true }, axisLine: { lineStyle: { color: c.line } }, splitLine: { show: false } })),
     yAxis: ["Hosters", "Prefixes"].map((name, i) => ({ type: "value", gridIndex: i, min: 0, minInterval: 1, splitNumber: 2, name, nameGap: 8, nameTextStyle: { ...text, align: "left" }, axisLabel: text, splitLine: { lineStyle: { color: c.line } } })),
     tooltip: {
-      trigger: "axis", confine: true, backgroundColor: c.surface, borderColor: c.line, textStyle: { color: c.text },
-      formatter: (list: readonly { seriesName: string; value: readonly [number, number] }[]) => {
+      confine: true, backgroundColor: c.surface, borderColor: c.line, textStyle: { color: c.text },
+      formatter: (x: { dataIndex: number }) => {
+        const p = course[x.dataIndex]!;
         const box = document.createElement("div");
-        for (const [i, x] of list.entries()) {
-          const line = document.createElement("div");
-          line.textContent = `${i === 0 ? `${utc(x.value[0])} ` : ""}${x.seriesName}: ${x.value[1]}`;
-          box.append(line);
-        }
+        box.textContent = `From ${utc(p.at)} on: ${count(p.hosters, "hoster")}, ${count(p.prefixes, "prefix", "prefixes")}`;
         return box;
       },
     },
     series,
+  };
+}
+
+type Api = { value: (i: number) => number; coord: (p: readonly [number, number]) => [number, number] };
+
+/** One step: as high as it is many, with a line on top. */
+function step(colour: string) {
+  return (_: unknown, api: Api) => {
+    const [x0, y] = api.coord([api.value(0), api.value(2)]);
+    const [x1, base] = api.coord([api.value(1), 0]);
+    const width = Math.max(1.5, x1 - x0); // a short time is seen too
+    return {
+      type: "group",
+      children: [
+        { type: "rect", shape: { x: x0, y, width, height: base - y }, style: { fill: colour, opacity: 0.22 } },
+        { type: "rect", shape: { x: x0, y: y - 1, width, height: 2 }, style: { fill: colour } },
+      ],
+    };
   };
 }
