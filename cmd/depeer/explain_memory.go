@@ -128,6 +128,9 @@ func (m *memoryExplainer) explain(ctx context.Context, q timeline.Asking) ([]wat
 	slices.Reverse(m.gaps)
 	for _, i := range whole.Incidents {
 		if !i.Opened.After(m.at) && (i.Resolved == nil || i.Resolved.After(m.at)) {
+			if i, err = m.asOf(ctx, i); err != nil {
+				return nil, err
+			}
 			m.incidents = append(m.incidents, i)
 		}
 	}
@@ -148,6 +151,25 @@ func (m *memoryExplainer) explain(ctx context.Context, q timeline.Asking) ([]wat
 		return nil, fmt.Errorf("%w of %s up to then", timeline.ErrNothing, whole.Subject)
 	}
 	return out, nil
+}
+
+// asOf gives an incident as it was told last by the moment: what became of it later was not known.
+func (m *memoryExplainer) asOf(ctx context.Context, i watch.Incident) (watch.Incident, error) {
+	records, _, err := m.asker.Reader.Records(ctx, timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Incident}, IDs: []string{i.ID}, Limit: 1000})
+	if err != nil {
+		return i, err
+	}
+	found := false
+	for _, r := range records {
+		var x watch.Incident
+		if err := json.Unmarshal(r.Body, &x); err != nil {
+			return i, fmt.Errorf("incident %s as it is stored cannot be read: %w", i.ID, err)
+		}
+		if !x.At.After(m.at) && (!found || x.Revision > i.Revision) {
+			i, found = x, true
+		}
+	}
+	return i, nil
 }
 
 // prefix explains one prefix.
