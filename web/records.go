@@ -49,10 +49,12 @@ type Filter struct {
 	Severity string   `query:"severity" enum:"info,warning,critical" doc:"at least"`
 	Order    string   `query:"order" enum:"newest,oldest" doc:"which come first; newest where it is missing"`
 	Format   string   `query:"format" enum:"json,ndjson,csv,stix,misp" doc:"other than json: everything from the cursor on, as a file"`
+
+	lasting bool // only what has no end
 }
 
 func (f *Filter) query(kind timeline.RecordKind) (q timeline.RecordQuery, err error) {
-	q = timeline.RecordQuery{Kinds: []timeline.RecordKind{kind}, Hosters: f.Hoster, Incident: f.Incident, Newest: f.Order != "oldest"}
+	q = timeline.RecordQuery{Kinds: []timeline.RecordKind{kind}, Hosters: f.Hoster, Incident: f.Incident, Newest: f.Order != "oldest", Lasting: f.lasting}
 	if q.From, q.To, err = f.span(); err != nil {
 		return
 	}
@@ -92,6 +94,7 @@ func (s *Server) addRecords() {
 		Class []string `query:"class" doc:"classes of incidents" example:"depeered"`
 		Phase []string `query:"phase" doc:"phases" example:"open"`
 	}) (*Filter, *Address, []string, func(*watch.Incident) bool) {
+		in.lasting = len(in.Phase) > 0 && !slices.Contains(in.Phase, string(watch.Resolved))
 		return &in.Filter, &in.Address, in.Class, func(i *watch.Incident) bool {
 			return in.severe(i.Severity) && (len(in.Phase) == 0 || slices.Contains(in.Phase, string(i.Phase)))
 		}

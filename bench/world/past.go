@@ -218,4 +218,3 @@ func (w *World) sighting(random *rand.Rand, hoster, n int) (timeline.Record, err
 	return timeline.Record{Kind: timeline.Sighting, ID: x.ID, At: x.At, Hoster: h.ID, Word: x.Family, ASN: h.ASNs[0],
 		Prefixes: []netip.Prefix{netip.PrefixFrom(x.Addr, 32)}, Body: body}, err
 }
-

@@ -131,7 +131,7 @@ func BenchmarkQuestions(b *testing.B) {
 		return err
 	})
 	ask("incidents-open", func(ctx context.Context, _ *watch.Hoster) error { // none is: all are looked at
-		q := timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Incident}, Latest: true, Newest: true, Limit: 20_000}
+		q := timeline.RecordQuery{Kinds: []timeline.RecordKind{timeline.Incident}, Latest: true, Newest: true, Lasting: true, Limit: 100}
 		_, _, err := s.Records(ctx, q)
 		return err
 	})

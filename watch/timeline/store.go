@@ -58,6 +58,7 @@ type RecordQuery struct {
 	From, To time.Time    // At (or, of what lasts, any part) within; zero: no bound
 	Believed time.Time    // recorded by then
 	Latest   bool         // of each (Kind, ID) only the last revision that had been recorded by then, if that one satisfies the rest
+	Lasting  bool         // what has no end: of incidents and gaps those that last
 	Newest   bool         // newest first; otherwise oldest first
 	Limit    int          // 0: all
 	After    string       // behind this cursor, which Reader.Records gave

@@ -94,6 +94,9 @@ func ask(q *timeline.RecordQuery) (*question, error) {
 	if !q.From.IsZero() {
 		a.and("(r.until >= ? OR r.until = ? AND (r.at >= ? OR r.kind IN "+lasts+"))", micro(q.From), int64(noTime), micro(q.From))
 	}
+	if q.Lasting {
+		a.and("r.until = ?", int64(noTime))
+	}
 	if !q.Believed.IsZero() {
 		a.and("r.recorded <= ?", micro(q.Believed))
 	}
@@ -184,15 +187,27 @@ func scanRecord(scan func(...any) error) (int64, timeline.Record, error) {
 	return id, r, err
 }
 
+// prefixesOf reads the prefixes of records, for many at a time.
 func prefixesOf(x *transaction, out []timeline.Record, ids []int64) error {
-	for i, id := range ids {
-		err := x.each("SELECT body FROM record_prefix WHERE record = ? ORDER BY place", []any{id}, func(scan func(...any) error) error {
+	const atOnce = 50
+	query := "SELECT record, body FROM record_prefix WHERE record IN (?" + strings.Repeat(",?", atOnce-1) + ") ORDER BY record, place"
+	args := make([]any, atOnce)
+	for begin := 0; begin < len(ids); begin += atOnce {
+		end := min(begin+atOnce, len(ids))
+		places := make(map[int64]int, atOnce)
+		for i := range args {
+			at := min(begin+i, end-1)
+			args[i], places[ids[at]] = ids[at], at
+		}
+		err := x.each(query, args, func(scan func(...any) error) error {
+			var id int64
 			var body []byte
-			if err := scan(&body); err != nil {
+			if err := scan(&id, &body); err != nil {
 				return err
 			}
 			p, err := chunk.ParsePrefix(body)
-			out[i].Prefixes = append(out[i].Prefixes, p)
+			r := &out[places[id]]
+			r.Prefixes = append(r.Prefixes, p)
 			return err
 		})
 		if err != nil {

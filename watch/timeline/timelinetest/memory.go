@@ -359,6 +359,7 @@ func wanted(q *timeline.RecordQuery, r *timeline.Record) bool {
 		(q.Upstream == 0 || r.Upstream == q.Upstream) &&
 		(q.ASN == 0 || r.ASN == q.ASN) &&
 		(!q.Prefix.IsValid() || slices.ContainsFunc(r.Prefixes, q.Prefix.Overlaps)) &&
+		(!q.Lasting || r.Until.IsZero()) &&
 		(q.To.IsZero() || !r.At.After(q.To)) &&
 		(q.From.IsZero() || !end.Before(q.From))
 }

@@ -203,6 +203,7 @@ func (w *world) query() timeline.RecordQuery {
 	if w.IntN(3) == 0 {
 		q.Believed = w.moment()
 	}
+	q.Lasting = w.IntN(4) == 0
 	return q
 }
 
