@@ -39,8 +39,9 @@ type Playing struct {
 type Chapter struct {
 	At     time.Time `json:"at"`
 	Title  string    `json:"title"`
-	Text   string    `json:"text"`
-	Source string    `json:"source" doc:"who published it; or that it is assumed"`
+	Text   string    `json:"text" doc:"what happened, in a sentence or two"`
+	Source string    `json:"source" doc:"how it is known: published, or assumed, and what of it"`
+	Look   string    `json:"look,omitempty" doc:"where to look on the pages meanwhile"`
 }
 
 // Headline is something that depeer said.

@@ -123,7 +123,7 @@ func demo(cmd *cobra.Command, f *demoFlags) (err error) {
 	if s.desk, err = newRehearsedDesk(ctx, s); err != nil {
 		return err
 	}
-	p := newPlayer(c.scenario.Start(), storyEnd(&c), f.speed, s.advance)
+	p := newPlayer(c.scenario.Start(), storyEnd(&c), demoChapters, f.speed, s.advance)
 	p.paused = f.paused
 	board, err := showDemo(cmd, f, s, p)
 	if err != nil {
@@ -170,8 +170,11 @@ func tellDemo(ctx context.Context, out io.Writer, s *stage, published *busSink) 
 	return nil
 }
 
-// demoNext is the command that leads on.
-const demoNext = "depeer replay --config configs/mccolo.yaml RIB UPDATES..."
+// The commands that lead on.
+const (
+	demoNext  = "depeer replay --config configs/mccolo.yaml RIB UPDATES..."
+	demoWatch = "depeer run --config configs/depeer.yaml"
+)
 
 // listenBack reads what was published from the streams, as any subscriber would,
 // and says how many messages each subject carried.

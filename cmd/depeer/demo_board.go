@@ -75,10 +75,12 @@ func (s *stage) deps(p *player, log *slog.Logger) web.Deps {
 	m := &monitor{cfg: s.cfg, bus: s.bus, log: log, lists: &lists{log: log, cfg: s.cfg, joined: s.cfg.Hosters}}
 	m.memory.Store(&memory{store: s.store})
 	past := &pastOf{m: m}
+	play := &demoPlayback{s, p}
+	s.playing = play.Playing
 	d := web.Deps{
 		Monitor: s, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), Logger: log, Version: thisBuild().Version,
 		History: past, Records: past, BGPlay: past.BGPlay, Still: past.Still, StillOf: past.StillOf, Difference: past.Difference, About: past.About, ExplainAt: past.ExplainAt, Pictures: drawPicture,
-		Log: busLog{s.bus}, Dossier: s.dossier, Families: s, Register: demoRegister{}, Now: s.Now, Playback: &demoPlayback{s, p},
+		Log: busLog{s.bus}, Dossier: s.dossier, Families: s, Register: demoRegister{}, Now: s.Now, Playback: play,
 		Space: func(ctx context.Context, p netip.Prefix) ([]web.Space, error) { return m.space(ctx, past, p) },
 		Next:  func(i watch.Incident) string { return notify.Next(&i) },
 	}
@@ -156,7 +158,7 @@ var _ web.Playback = (*demoPlayback)(nil)
 // Playing says where the story is.
 func (d *demoPlayback) Playing() web.Playing {
 	x := d.player.where()
-	x.Title, x.About, x.Note, x.Chapters, x.Watch = demoTitle, demoAbout, demoNote, demoChapters(), demoNext
+	x.Title, x.About, x.Note, x.Watch = demoTitle, demoAbout, demoNote, demoWatch
 	x.Headlines = d.stage.headlines()
 	return x
 }

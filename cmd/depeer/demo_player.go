@@ -14,6 +14,7 @@ import (
 // read, then faster and faster until something is said again.
 type player struct {
 	from, to time.Time
+	chapters []web.Chapter                              // in order of time; each is something to read
 	step     func(now time.Time) (said bool, err error) // lets the story go on to a moment
 
 	mu     sync.Mutex
@@ -31,16 +32,18 @@ const (
 	usualSpeed = 3600.0 // an hour a second
 
 	frame    = 40 * time.Millisecond
-	reading  = 2500 * time.Millisecond // after something was said, the story goes on at twice its own speed
-	doubling = 250 * time.Millisecond  // and then doubles it so often,
-	fastest  = 24 * usualSpeed         // up to this
-	stride   = 10 * time.Minute        // of the story at once, at most, while somebody may look
+	slowest  = 200 * time.Millisecond  // a frame that took longer, on a machine that is busy, counts as this long
+	reading  = 2500 * time.Millisecond // after something was said or a chapter began, the story goes on at twice its own speed
+	doubling = 150 * time.Millisecond  // and then doubles that so often,
+	fastest  = 72 * usualSpeed         // up to this
+	overture = time.Minute             // of the story, that is not waited for: until then the tables are read, and nobody needs to see a board without them
+	stride   = 20 * time.Second        // of the story at once, at most: what is said further apart is said one after the other
 )
 
 var demoSpeeds = []float64{usualSpeed / 4, usualSpeed / 2, usualSpeed, 2 * usualSpeed, 4 * usualSpeed}
 
-func newPlayer(from, to time.Time, speed float64, step func(time.Time) (bool, error)) *player {
-	return &player{from: from, to: to, now: from, speed: speed, step: step, wished: make(chan struct{})}
+func newPlayer(from, to time.Time, chapters []web.Chapter, speed float64, step func(time.Time) (bool, error)) *player {
+	return &player{from: from, to: to, chapters: chapters, now: from, skip: from.Add(overture), speed: speed, step: step, wished: make(chan struct{})}
 }
 
 // pace is how fast the story goes when nothing was said for so long, at the usual speed: seconds a second.
@@ -93,9 +96,19 @@ func (p *player) next(until time.Time) (now time.Time, wait <-chan struct{}) {
 	case p.speed == 0:
 		return until, nil
 	case p.credit > 0:
-		return p.now.Add(min(left, p.credit, stride)), nil
+		return earlier(p.now.Add(min(left, p.credit, stride)), p.chapterEnd()), nil
 	}
 	return time.Time{}, p.wished
+}
+
+// chapterEnd is when the next chapter begins; mu is held.
+func (p *player) chapterEnd() time.Time {
+	for _, c := range p.chapters {
+		if c.At.After(p.now) {
+			return c.At
+		}
+	}
+	return p.to
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -110,8 +123,9 @@ func (p *player) passed(now time.Time, said bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.credit -= now.Sub(p.now)
+	begins := !now.Before(p.chapterEnd())
 	p.now = now
-	if said {
+	if said || begins {
 		p.spoken()
 	}
 }
@@ -135,6 +149,7 @@ func (p *player) wait(ctx context.Context, wish <-chan struct{}) error {
 		tick = timer.C
 	}
 	p.mu.Unlock()
+	began := time.Now()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -142,9 +157,9 @@ func (p *player) wait(ctx context.Context, wish <-chan struct{}) error {
 	case <-tick:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		factor := p.speed / usualSpeed
-		p.calm += time.Duration(float64(frame) * factor)
-		p.credit = max(p.credit, 0) + time.Duration(float64(frame)*factor*pace(p.calm))
+		passed := float64(min(time.Since(began), slowest)) * p.speed / usualSpeed
+		p.calm += time.Duration(passed)
+		p.credit = max(p.credit, 0) + time.Duration(passed*pace(p.calm))
 	}
 	return nil
 }
@@ -158,7 +173,7 @@ func (p *player) where() web.Playing {
 		speeds = append(speeds, p.speed)
 		slices.Sort(speeds)
 	}
-	return web.Playing{From: p.from, To: p.to, Now: p.now, Speed: p.speed, Speeds: speeds, Paused: p.paused && !p.over, Over: p.over}
+	return web.Playing{From: p.from, To: p.to, Now: p.now, Speed: p.speed, Speeds: speeds, Paused: p.paused && !p.over, Over: p.over, Chapters: p.chapters}
 }
 
 // play does what is wished, at once.

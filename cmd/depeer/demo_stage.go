@@ -41,7 +41,8 @@ type stage struct {
 	news     []web.Headline     // guarded by mu; what was said last, newest first
 	spoken   int                // guarded by mu; headlines in all
 
-	clock atomic.Int64 // the time of the story, in Unix nanoseconds: it may be read by whoever holds whatever
+	playing func() web.Playing // where the story is; nil: it is not played
+	clock   atomic.Int64       // the time of the story, in Unix nanoseconds: it may be read by whoever holds whatever
 }
 
 var (
@@ -320,6 +321,14 @@ func (s *stage) flush() error {
 
 // Status is the board at the moment of the story.
 func (s *stage) Status() web.Status {
+	x := s.board()
+	if s.playing != nil {
+		x.Playback = new(s.playing())
+	}
+	return x
+}
+
+func (s *stage) board() web.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, now := s.replay.detector, s.Now()

@@ -1,6 +1,7 @@
 // The board as it is now: asked for once, then kept up by the stream.
 import { computed, signal } from "@preact/signals";
 import { ask, Trouble } from "./ask";
+import { heard, storyNow } from "./playback";
 import { listen } from "./stream";
 import { many, type Incident, type Standing, type Status } from "./types";
 
@@ -20,6 +21,8 @@ let arrived = 0; // performance.now() when the board's clock was read
 /** The moment that the server has, in milliseconds: never the clock of this machine alone. */
 export function now(): number {
   const b = board.value;
+  const story = storyNow();
+  if (story !== undefined) return story;
   return b ? Date.parse(b.now) + (performance.now() - arrived) : Date.now();
 }
 
@@ -32,7 +35,9 @@ function put(b: Status): void {
 /** Asks for the whole board. */
 export async function askBoard(): Promise<void> {
   try {
-    put(await ask<Status>("/status"));
+    const b = await ask<Status>("/status");
+    put(b);
+    if (b.playback) heard(b.playback);
   } catch (e) {
     boardTrouble.value = e instanceof Trouble ? e : new Trouble(0, "Fault", String(e));
   }

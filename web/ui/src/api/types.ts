@@ -46,6 +46,11 @@ export type Explanation = Schemas["Explanation"];
 export type Told = Schemas["Told"];
 export type Subscription = Schemas["Subscription"];
 export type Silence = Schemas["Silence"];
+export type Playing = Schemas["Playing"];
+export type Chapter = Schemas["Chapter"];
+export type Headline = Schemas["Headline"];
+/** What is left out stays as it is. */
+export type Wish = Partial<Schemas["Wish"]>;
 export type Who = Schemas["AccessWho"];
 
 /** A page of a list. */
