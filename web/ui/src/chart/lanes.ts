@@ -199,7 +199,7 @@ export function inTracks(bars: Bar[], most: number): number {
 function incidentRows(t: Timeline): BarRow[] {
   const bars = many(t.incidents).map((i: Incident): Bar => ({
     from: Date.parse(i.opened), to: i.resolved ? Date.parse(i.resolved) : Infinity, open: false, track: 0,
-    words: i.class.replaceAll("-", " "), detail: `${i.class.replaceAll("-", " ")}, ${i.phase}: ${i.summary}`, tint: -1, strength: 1, hollow: false, href: `/incidents/${i.id}`,
+    words: i.class.replaceAll("-", " "), detail: `${i.class.replaceAll("-", " ")}, ${i.phase}`, tint: -1, strength: 1, hollow: false, href: `/incidents/${i.id}`,
   }));
   if (bars.length === 0) return [];
   const tracks = inTracks(bars, 3);
