@@ -12,7 +12,7 @@ import { Answer, As, Empty, Gaps, Panel, Prefix, Table, Time } from "../parts/pa
 import { useQuery } from "../place";
 import { count, listed } from "../words";
 import { fateWords } from "./boards";
-import { fromField, toField } from "./incidents/filters";
+import { moment } from "./incidents/filters";
 import { asked, filters, formats, overview, overviewWords, placeWords, spanOf } from "./migrations";
 import { Move } from "./move";
 import "./family.css";
@@ -287,11 +287,11 @@ function Filters({ query, set }: { query: Record<string, string>; set: (c: Recor
       </label>
       <label class="field">
         From (UTC)
-        <input type="datetime-local" value={toField(query["from"])} onChange={(e) => put("from", fromField(e.currentTarget.value))} />
+        <input type="text" value={query["from"] ?? ""} placeholder="2008-11-11 21:00" size={17} autocomplete="off" spellcheck={false} onChange={(e) => put("from", moment(e.currentTarget.value))} />
       </label>
       <label class="field">
         To (UTC)
-        <input type="datetime-local" value={toField(query["to"])} onChange={(e) => put("to", fromField(e.currentTarget.value))} />
+        <input type="text" value={query["to"] ?? ""} placeholder="2008-11-11 21:00" size={17} autocomplete="off" spellcheck={false} onChange={(e) => put("to", moment(e.currentTarget.value))} />
       </label>
       <button type="button" disabled={!filters.some((n) => query[n])} onClick={() => set(Object.fromEntries([...filters, "cursor", "open"].map((n) => [n, undefined])))}>
         Show all

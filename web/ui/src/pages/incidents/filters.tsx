@@ -17,18 +17,6 @@ export function asked(query: Record<string, string>, known: readonly string[]): 
   return Object.fromEntries(names.filter((n) => known.includes(n) && query[n]).map((n) => [n, query[n]!]));
 }
 
-/** 2008-11-11T21:00:00Z as a field of type datetime-local wants it, and back; both are UTC. */
-export function toField(at: string | undefined): string {
-  if (!at) return "";
-  const d = new Date(at);
-  return Number.isNaN(d.getTime()) ? "" : d.toISOString().slice(0, 16);
-}
-
-export function fromField(text: string): string | undefined {
-  const d = new Date(`${text}Z`);
-  return text === "" || Number.isNaN(d.getTime()) ? undefined : d.toISOString().replace(".000Z", "Z");
-}
-
 /** A moment as people write it, as the API reads it: 2008-11-11, 2008-11-11 21:00, with or without Z. What is none the API refuses, and says so. */
 export function moment(text: string): string | undefined {
   const t = text.trim();
