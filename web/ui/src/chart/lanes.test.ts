@@ -123,8 +123,8 @@ test("a prefix has a bar for each who carried it; from a stranger's origin it is
 });
 
 test("a family is full where it was seen here, hollow where it went", () => {
-  const move = { id: "m", revision: 1, family: "Rustock", first_seen: at(20), brief: null, to: { asn: 64501, name: "" }, summary: "it went" } as unknown as Migration;
-  const rows = arrange(story(), { moves: [move, { ...move, family: "Srizbi", brief: 3600 } as Migration, { ...move, family: "Cutwail", to: { asn: 0, name: "" } } as Migration] }).rows;
+  const move = { id: "m", revision: 1, kind: "cnc.moved", family: "Rustock", first_seen: at(20), brief: null, to: { asn: 64501, name: "" }, summary: "it went" } as unknown as Migration;
+  const rows = arrange(story(), { moves: [move, { ...move, family: "Srizbi", brief: 3600 } as Migration, { ...move, family: "Cutwail", kind: "cnc.no-gap" } as Migration, { ...move, family: "Mega-D", to: { asn: 0, name: "" } } as Migration] }).rows;
   const families = rows.filter((r): r is BarRow => r.key.startsWith("family"));
   expect(families.map((r) => [r.title, r.bars.map((b) => [b.words, b.hollow, b.to])])).toEqual([
     ["Rustock", [["", false, t(3)], ["AS64501", true, Infinity]]],

@@ -327,7 +327,7 @@ function sightRows(t: Timeline, moves: readonly Migration[]): Row[] {
   }
   for (const m of moves) {
     const seen = Date.parse(m.first_seen);
-    if (!m.to.asn || seen > to || seen < from) continue;
+    if (!["cnc.moved", "cnc.watch"].includes(m.kind) || !m.to.asn || seen > to || seen < from) continue;
     of(m.family).bars.push({
       from: seen, to: m.brief === null || m.brief === undefined ? Infinity : seen + m.brief * 1000, open: false, track: 0, words: as(m.to.asn), detail: m.summary, tint: 0, strength: 1, hollow: true, href: href(m.family),
     });

@@ -103,7 +103,7 @@ export function Families({ of }: { of: Asked<Dossier> }) {
                     {fateWords(f.fate)}
                     {many(f.moves).filter((m) => m.to.asn > 0).slice(0, 4).map((m) => (
                       <div key={m.id} class="quiet">
-                        to <As asn={m.to.asn} /> {m.to.name} {m.lag !== null && `${lasting(m.lag * 1000)} ${m.lag < 0 ? "before" : "after"} the first loss`} (score {m.score})
+                        {m.kind === "cnc.no-gap" ? "also in" : "to"} <As asn={m.to.asn} /> {m.to.name} {m.kind !== "cnc.no-gap" && m.lag !== null && `${lasting(m.lag * 1000)} ${m.lag < 0 ? "before" : "after"} the first loss (score ${m.score})`}
                       </div>
                     ))}
                   </td>
