@@ -122,7 +122,9 @@ func TestRehearseForThePages(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*web.Rehearse){
 		"is no receiver": func(q *web.Rehearse) { q.Subscription = &web.Subscription{Name: "x", To: []string{"pager"}} },
-		"no duration":    func(q *web.Rehearse) { q.Subscription = &web.Subscription{Name: "x", To: []string{"soar"}, Wait: "soon"} },
+		"no duration": func(q *web.Rehearse) {
+			q.Subscription = &web.Subscription{Name: "x", To: []string{"soar"}, Wait: "soon"}
+		},
 		"no subscription": func(q *web.Rehearse) {
 			q.Subscription, q.Names = nil, []string{"nobody"}
 		},

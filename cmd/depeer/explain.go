@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +19,7 @@ import (
 	"depeer/watch"
 	"depeer/watch/timeline"
 	"depeer/web"
+	"depeer/web/client"
 )
 
 func explainCommand() *cobra.Command {
@@ -33,7 +34,8 @@ func explainCommand() *cobra.Command {
 or of each prefix of a hoster: which peers were eligible, how many held a route, what
 is usual, from where on it would count as withdrawn or back, what was waiting for its
 hold time, and who was left out. Without recordings the depeer that runs with the same
-configuration is asked about this moment, and with --at the memory about that one.`,
+configuration is asked about this moment, and with --at the memory about that one; with
+--server another depeer, about either.`,
 		Example: `  depeer explain mccolo --config depeer.yaml
   depeer explain mccolo --config depeer.yaml --at 2008-11-11T21:25
   depeer explain 194.116.192.0/23 --at 2008-02-23T04:58 --config configs/2008-02-23.yaml updates/
@@ -44,17 +46,17 @@ configuration is asked about this moment, and with --at the memory about that on
 				if len(seed) > 0 {
 					return usagef("--seed needs recordings")
 				}
-				if at != "" && serverGiven(cmd) {
-					return usagef("--server tells of this moment: --at asks the memory of this machine")
-				}
+				var moment time.Time
 				if at != "" {
-					moment, err := instant("at", at)
-					if err != nil {
+					var err error
+					if moment, err = instant("at", at); err != nil {
 						return err
 					}
-					return explainMemory(cmd, args[0], moment, asJSON)
+					if !serverGiven(cmd) {
+						return explainMemory(cmd, args[0], moment, asJSON)
+					}
 				}
-				return explainLive(cmd, args[0], asJSON)
+				return explainLive(cmd, args[0], moment, asJSON)
 			}
 			_, until, err := window("", at)
 			if err != nil {
@@ -104,29 +106,44 @@ configuration is asked about this moment, and with --at the memory about that on
 	return asksServer(c)
 }
 
-// explainLive asks the depeer that runs.
-func explainLive(cmd *cobra.Command, word string, asJSON bool) error {
+// explainLive asks a depeer that runs; with a moment, its memory.
+func explainLive(cmd *cobra.Command, word string, at time.Time, asJSON bool) error {
 	cfg, err := configOrServer(cmd)
 	if err != nil {
 		return err
 	}
-	query := url.Values{"hoster": {word}}
+	hoster, prefix := word, ""
 	if p, err := parsePrefixOrAddr(word); err == nil {
-		query = url.Values{"prefix": {p.String()}}
+		hoster, prefix = "", p.String()
 	}
-	var x web.Explanations
-	if _, err := ask(cmd.Context(), cmd, "/api/v1/explain", query, &x); err != nil {
+	var x *web.Explanations
+	if _, err := asking(cmd.Context(), cmd, func(ctx context.Context, c *client.Client) (err error) {
+		if at.IsZero() {
+			x, err = c.Explain(ctx, hoster, prefix)
+		} else {
+			x, err = c.ExplainAt(ctx, hoster, prefix, at)
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	w := cmd.OutOrStdout()
 	if asJSON {
 		return json.NewEncoder(w).Encode(x)
 	}
+	r := newReplayer(cfg)
+	if !at.IsZero() {
+		r = &replayer{incidents: x.Incidents}
+	}
 	for i := range x.Explanations {
-		explain(w, &x.Explanations[i], newReplayer(cfg))
+		explain(w, &x.Explanations[i], r)
+	}
+	if !at.IsZero() {
+		slices.Reverse(x.Events) // as they happened
+		writeFound(w, cfg, x.Events)
 	}
 	writeTold(w, x.Told)
-	writeGaps(w, x.Gaps, time.Now())
+	writeGaps(w, x.Gaps, cmp.Or(at, time.Now()))
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"depeer/bgp/bgptest"
 	"depeer/watch"
@@ -144,6 +145,7 @@ func TestRunAsksForTokens(t *testing.T) {
 		{[]string{"subscriptions", "add", "night", "--to", "page", "--hoster", "mccolo"}, ""}, {[]string{"subscriptions", "list"}, "night"}, {[]string{"silences", "add", "--hoster", "mccolo", "--for", "4h", "--reason", "planned"}, ""},
 		{[]string{"silences", "list"}, "planned"}, {[]string{"incidents", "ack", id, "on it"}, ""}, {[]string{"incidents", "comment", id, "called them"}, ""},
 		{[]string{"sightings", "import", "--format", "sighting", seen}, "1 handed to http://"}, {[]string{"migrations"}, "No family was seen to move"},
+		{[]string{"subscriptions", "test", "night"}, "revision"}, {[]string{"subscriptions", "deliveries", id}, ""}, {[]string{"explain", "mccolo", "--at", time.Now().UTC().Format(time.RFC3339)}, "208.66.192.0/22"},
 	} {
 		if code, out, errOut := cli(t, append(x.args, operator...)...); code != 0 || !strings.Contains(out, x.want) {
 			t.Errorf("%s: %d %s %s", x.args, code, out, errOut)

@@ -364,6 +364,34 @@ func (p *people) errNotHere() error {
 	return fmt.Errorf("the depeer that runs keeps its NATS to itself: set bus.embedded.listen (127.0.0.1:4222), or bus.urls; or stop it first")
 }
 
+// deliveries gives what came of telling people of the incidents, of all where none is named, oldest first.
+func (p *people) deliveries(ctx context.Context, incidents []string) (out []notify.Delivery, err error) {
+	if p.http == nil {
+		return deliveriesOf(ctx, p.bus, incidents...)
+	}
+	if len(incidents) == 0 {
+		incidents = []string{""}
+	}
+	for _, id := range incidents {
+		for cursor := ""; ; {
+			page, err := p.http.Deliveries(ctx, id, cursor)
+			if err != nil {
+				return nil, err
+			}
+			var part []notify.Delivery
+			if err := carry(page.Items, &part); err != nil {
+				return nil, err
+			}
+			out = append(out, part...)
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b notify.Delivery) int { return a.At.Compare(b.At) })
+	return out, nil
+}
+
 // deliveriesCommand answers: was I told, when, and why not?
 func deliveriesCommand() *cobra.Command {
 	var asJSON bool
@@ -372,10 +400,7 @@ func deliveriesCommand() *cobra.Command {
 		Short: "Say who was told of an incident, when, and why not",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPeople(cmd, func(p *people) error {
-				if p.http != nil {
-					return p.errNotHere()
-				}
-				all, err := deliveriesOf(cmd.Context(), p.bus, args...)
+				all, err := p.deliveries(cmd.Context(), args)
 				if err != nil || asJSON {
 					return errors.Join(err, encodeLines(cmd.OutOrStdout(), all))
 				}
@@ -387,7 +412,7 @@ func deliveriesCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	return c
+	return asksServer(c)
 }
 
 func deadCommand() *cobra.Command {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,8 @@ import (
 	"depeer/bgp"
 	"depeer/notify"
 	"depeer/watch"
+	"depeer/web"
+	"depeer/web/client"
 )
 
 type rehearseFlags struct {
@@ -39,7 +43,7 @@ Nothing is sent. With names, only those subscriptions are tried.`,
 	l.StringVar(&f.to, "to", "", "latest `TIME`; a day alone means its end")
 	l.StringVar(&f.file, "events", "", "what happened: a `FILE` that replay --json wrote, instead of the streams")
 	l.BoolVar(&f.held, "held", true, "also say what was not told, and why")
-	return c
+	return asksServer(c)
 }
 
 // rehearse plays stories through the subscriptions.
@@ -47,6 +51,9 @@ func rehearse(cmd *cobra.Command, names []string, f *rehearseFlags) error {
 	from, to, err := window(f.from, f.to)
 	if err != nil {
 		return err
+	}
+	if serverGiven(cmd) {
+		return rehearseThere(cmd, web.Rehearse{Names: names, From: from, To: to}, f)
 	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
@@ -69,9 +76,11 @@ func rehearse(cmd *cobra.Command, names []string, f *rehearseFlags) error {
 		if from.IsZero() {
 			from = time.Now().Add(-7 * 24 * time.Hour)
 		}
+		there := false // the depeer that runs has what is needed
 		err := withPeople(cmd, func(p *people) error {
 			if p.http != nil {
-				return p.errNotHere()
+				there = true
+				return nil
 			}
 			var err error
 			if kept, err = p.desk.ledger.All(cmd.Context()); err != nil {
@@ -83,12 +92,72 @@ func rehearse(cmd *cobra.Command, names []string, f *rehearseFlags) error {
 		if err != nil {
 			return err
 		}
+		if there {
+			return rehearseThere(cmd, web.Rehearse{Names: names, From: from, To: to}, f)
+		}
 	}
 	r, err := newRehearsal(&cfg.Notify, kept, names)
 	if err != nil {
 		return err
 	}
 	return playStories(cmd, r, stories, to, f.held)
+}
+
+// rehearseThere lets the depeer that runs say what it would have told.
+func rehearseThere(cmd *cobra.Command, q web.Rehearse, f *rehearseFlags) error {
+	if f.file != "" {
+		return usagef("--events is a file of this machine: without --server")
+	}
+	var x *web.Rehearsed
+	if _, err := asking(cmd.Context(), cmd, func(ctx context.Context, c *client.Client) (err error) {
+		x, err = c.Rehearse(ctx, q)
+		return err
+	}); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	for i := range x.Lines {
+		l := &x.Lines[i]
+		at := l.At.UTC().Format("2006-01-02 15:04:05")
+		switch {
+		case l.Sent:
+			writeRehearsed(out, at, l)
+		case f.held && l.Receiver == "":
+			fmt.Fprintf(out, "%s  nobody  no subscription matches: %s\n", at, l.Title)
+		case f.held:
+			fmt.Fprintf(out, "%s  %s  not now: %s\n", at, l.Receiver, l.Why)
+		}
+	}
+	if x.More > 0 {
+		fmt.Fprintf(out, "... and %d more\n", x.More)
+	}
+	fmt.Fprintf(out, "\n%s of what happened", plural(x.Heard, "revision"))
+	for _, s := range x.Sums {
+		fmt.Fprintf(out, "; to %s %s and %s", s.Receiver, plural(s.New, "new message"), plural(s.Changes, "change"))
+	}
+	if len(x.Sums) == 0 {
+		fmt.Fprint(out, "; nobody would have been told anything")
+	}
+	fmt.Fprintln(out)
+	return out.Flush()
+}
+
+// writeRehearsed writes a message that would have been sent.
+func writeRehearsed(out io.Writer, at string, l *web.Rehearsal) {
+	loud := ""
+	if l.Loud {
+		loud = ", wakes people"
+	}
+	fmt.Fprintf(out, "%s  %s  %s (%s%s; %s)\n", at, l.Receiver, l.Title, l.Reason, loud, strings.Join(l.For, ", "))
+	for _, line := range strings.Split(l.Text, "\n") {
+		fmt.Fprintf(out, "    %s\n", line)
+	}
+	for _, line := range l.Changes {
+		fmt.Fprintf(out, "    * %s\n", line)
+	}
+	if l.Next != "" {
+		fmt.Fprintf(out, "    > %s\n", l.Next)
+	}
 }
 
 // newRehearsal makes one of the subscriptions that have one of the names, or of all.
@@ -126,20 +195,8 @@ func playStories(cmd *cobra.Command, r *notify.Rehearsal, stories []notify.Story
 		if m.Reason == notify.Opened || m.Reason == notify.Escalation && len(m.Changes) == 0 {
 			begun[m.Receiver]++
 		}
-		loud := ""
-		if m.Loud {
-			loud = ", wakes people"
-		}
-		fmt.Fprintf(out, "%s  %s  %s (%s%s; %s)\n", now.UTC().Format("2006-01-02 15:04:05"), m.Receiver, m.Title, m.Reason, loud, strings.Join(subscriptions, ", "))
-		for _, line := range strings.Split(m.Text, "\n") {
-			fmt.Fprintf(out, "    %s\n", line)
-		}
-		for _, line := range m.Changes {
-			fmt.Fprintf(out, "    * %s\n", line)
-		}
-		if m.Next != "" {
-			fmt.Fprintf(out, "    > %s\n", m.Next)
-		}
+		writeRehearsed(out, now.UTC().Format("2006-01-02 15:04:05"), &web.Rehearsal{Receiver: m.Receiver, Title: m.Title, Reason: string(m.Reason), Loud: m.Loud,
+			For: subscriptions, Text: m.Text, Changes: m.Changes, Next: m.Next})
 	}
 	if held {
 		r.Held = func(now time.Time, t *notify.Thread, why string) {

@@ -55,6 +55,23 @@ func (c *Client) Explain(ctx context.Context, hoster, prefix string) (*web.Expla
 	return get[web.Explanations](ctx, c, "/explain", v)
 }
 
+// ExplainAt says the same of a moment of the past.
+func (c *Client) ExplainAt(ctx context.Context, hoster, prefix string, at time.Time) (*web.Explanations, error) {
+	v := url.Values{"at": {stamp(at)}}
+	if hoster != "" {
+		v.Set("hoster", hoster)
+	}
+	if prefix != "" {
+		v.Set("prefix", prefix)
+	}
+	return get[web.Explanations](ctx, c, "/explain", v)
+}
+
+// Search leads from a word to what it may mean.
+func (c *Client) Search(ctx context.Context, word string) (*web.Search, error) {
+	return get[web.Search](ctx, c, "/search", url.Values{"q": {word}})
+}
+
 // Gaps lists holes in what was seen, newest first; zero times are no bounds.
 func (c *Client) Gaps(ctx context.Context, from, to time.Time) ([]watch.Gap, error) {
 	out, err := get[[]watch.Gap](ctx, c, "/gaps", period(from, to, time.Time{}))
@@ -211,6 +228,22 @@ func (c *Client) Subscribe(ctx context.Context, s web.Subscription) (*web.Subscr
 // Unsubscribe takes one away.
 func (c *Client) Unsubscribe(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodDelete, base+"/subscriptions/"+url.PathEscape(name), nil, nil, nil)
+}
+
+// Rehearse says what would have been told to whom.
+func (c *Client) Rehearse(ctx context.Context, r web.Rehearse) (*web.Rehearsed, error) {
+	return send[web.Rehearsed](ctx, c, http.MethodPost, "/subscriptions/test", r)
+}
+
+// Deliveries lists what came of telling people; of an incident where it is not "".
+func (c *Client) Deliveries(ctx context.Context, incident, cursor string) (*web.List[web.Told], error) {
+	v := url.Values{"limit": {"1000"}}
+	for name, value := range map[string]string{"incident": incident, "cursor": cursor} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	return get[web.List[web.Told]](ctx, c, "/deliveries", v)
 }
 
 // Silences lists what nobody is told.
