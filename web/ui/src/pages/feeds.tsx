@@ -14,15 +14,17 @@ export function Feeds() {
     document.title = "Our eyes – depeer";
   }, []);
   const b = board.value;
+  // A stranger is on the way to where one signs in.
+  const trouble = boardTrouble.value?.status === 401 ? undefined : boardTrouble.value;
   return (
     <div class="page feeds">
       <header class="page-head">
         <h1>Our own eyes</h1>
         <span class="quiet">What is heard, what is not, and when we were blind</span>
       </header>
-      {boardTrouble.value && <TroubleBox trouble={boardTrouble.value} again={() => void askBoard()} />}
+      {trouble && <TroubleBox trouble={trouble} again={() => void askBoard()} />}
       {!b ? (
-        !boardTrouble.value && <Skeleton height={400} />
+        !trouble && <Skeleton height={400} />
       ) : (
         <>
           <Sum ready={b.ready} reasons={many(b.reasons)} up={many(b.peers).filter((p) => p.state === "up").length} peers={many(b.peers).length} judged={b.judged} />

@@ -94,7 +94,7 @@ function One({ s, taken, receivers, edit, tried }: { s: Subscription; taken: str
         <div class="quiet">{s.by ? `Made by ${s.by}` : "Of the configuration: it is changed there (notify.subscriptions)"}</div>
       </div>
       <span class="sub-do">
-        <button type="button" aria-expanded={tried} aria-label={`What would ${s.name} have told?`} onClick={() => setQuery({ try: tried ? undefined : s.name, edit: undefined })}>
+        <button type="button" aria-expanded={tried} aria-label={`Try ${s.name}: what would it have told?`} onClick={() => setQuery({ try: tried ? undefined : s.name, edit: undefined })}>
           Try
         </button>
         {s.by && (

@@ -45,7 +45,7 @@ export function PrefixTable({ list, at, past }: { list: readonly Explanation[]; 
               {list.length > 1 && (
                 <>
                   {" "}
-                  <a href={`/explain?prefix=${x.prefix}${at ? `&at=${at}` : ""}`} aria-label={`What each peer says of ${x.prefix}`}>
+                  <a href={`/explain?prefix=${x.prefix}${at ? `&at=${at}` : ""}`} aria-label={`Who says what of ${x.prefix}`}>
                     Who says what
                   </a>
                 </>
