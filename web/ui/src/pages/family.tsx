@@ -54,6 +54,11 @@ export function Family() {
           </>
         )}
       </Answer>
+      {known.trouble?.status === 404 && (
+        <p>
+          Is it written otherwise? Search above, or see <a href="/migrations">all families that went somewhere</a>.
+        </p>
+      )}
     </div>
   );
 }
