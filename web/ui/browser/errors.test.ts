@@ -160,8 +160,14 @@ describe("answers", () => {
     await page.getByText("the disk is full of eels").first().waitFor();
     await axe(page);
     await page.unroute(/\/api\/v1\/incidents/);
-    await page.getByRole("button", { name: "Ask again" }).first().click();
-    await page.getByText("the disk is full of eels").waitFor({ state: "detached" });
+    // Each part of the page asks for itself.
+    await until("all of it is there", async () => {
+      const again = page.getByRole("button", { name: "Ask again" });
+      if ((await again.count()) === 0) return true;
+      await again.first().click({ timeout: 1000 }).catch(() => {}); // an answer took it away meanwhile
+      return false;
+    });
+    await page.getByText("the disk is full of eels").first().waitFor({ state: "detached" });
     await settled(page);
     expect(await page.locator("#main").innerText()).toContain("McColo");
   });
@@ -169,7 +175,7 @@ describe("answers", () => {
   test("that nobody understands break one page, and not the others", async () => {
     const page = await visit("/sign-in", { faults: [/console: .*(TypeError|Error)/] });
     await settled(page);
-    await page.route(/\/api\/v1\/migrations/, (route) => route.fulfill({ json: { items: [{ hoster: 7, families: "none", from: 3, to: {} }] } }));
+    await page.route(/\/api\/v1\/migrations/, (route) => route.fulfill({ json: { items: 5 } }));
     await page.goto(`${demo}/migrations`);
     await page.getByRole("heading", { name: "This page broke" }).waitFor();
     await axe(page);
