@@ -54,7 +54,11 @@ export function Chart({ option, height, label, ready, keep = false }: ChartProps
     let gone = false;
     let end: (() => void) | void;
     const draw = () => chart.current?.setOption({ aria: { enabled: false }, animation: false, ...latest.current(colours()) }, { notMerge: true });
-    const grow = new ResizeObserver(() => chart.current?.resize());
+    const grow = new ResizeObserver(() => {
+      const c = chart.current;
+      // It is told once at the beginning, too: nothing is drawn twice for that.
+      if (c && place.current && (c.getWidth() !== place.current.clientWidth || c.getHeight() !== place.current.clientHeight)) c.resize();
+    });
     const dark = matchMedia("(prefers-color-scheme: dark)");
     void import("./echarts").then(({ init }) => {
       if (gone || !place.current) return;
