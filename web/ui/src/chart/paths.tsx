@@ -134,9 +134,9 @@ function AsTable({ graph, single, then }: { graph: Graph; single: boolean; then:
           <tr key={`${e.from} ${e.to}`}>
             <td><Who n={nodes.get(e.from)!} /></td>
             <td>{e.elided && <span class="quiet">… by others from </span>}<Who n={nodes.get(e.to)!} /></td>
-            <td class="number">{e.before}</td>
-            {!single && <td class="number">{e.after}</td>}
-            <td class="number">{e.unknown}</td>
+            <td>{e.before}</td>
+            {!single && <td>{e.after}</td>}
+            <td>{e.unknown}</td>
             {!single && <td>{said[e.state]}</td>}
           </tr>
         ))}
@@ -183,7 +183,7 @@ function drawn(p: Placed, c: Colours, single: boolean, narrow: boolean, then: re
 
 /** The edges whose number is written on them: of many only those to the hoster; the tooltip and the table have the others. */
 function numbered(p: Placed, narrow: boolean): Set<PlacedEdge> {
-  const few = p.edges.length <= (narrow ? 12 : 36);
+  const few = p.edges.length <= (narrow ? 12 : 24);
   const centre = new Set(p.nodes.filter((n) => n.column === 0).map((n) => n.id));
   return new Set(p.edges.filter((e) => few || centre.has(e.to)));
 }

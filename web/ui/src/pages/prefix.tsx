@@ -114,7 +114,7 @@ function Body({ about, asked }: { about: AboutPrefix; asked: string }) {
       </>
     );
   }
-  return <Known path={path} name={about.prefix} subject={about.prefix} hosters={hosters} several={false} asked={asked} after={<Around about={about} />} />;
+  return <Known key={path} path={path} name={about.prefix} subject={about.prefix} hosters={hosters} several={false} asked={asked} after={<Around about={about} />} />;
 }
 
 export interface KnownProps {
@@ -134,7 +134,7 @@ export function Known({ path, name, subject, hosters, several, after }: KnownPro
   const period = query["from"] || query["to"] ? `?${new URLSearchParams({ ...(query["from"] ? { from: query["from"] } : {}), ...(query["to"] ? { to: query["to"] } : {}) })}` : "";
   const files = (
     <span class="prefix-files">
-      <a href={`/explain?prefix=${encodeURIComponent(several ? "" : subject)}`} hidden={several}>Why an alarm, or none</a>
+      {!several && <a href={`/explain?prefix=${encodeURIComponent(subject)}${query["at"] ? `&at=${query["at"]}` : ""}`}>Why an alarm, or none</a>}
       <a href={`${base}${path}/timeline.svg${period}`}>SVG</a>
       <a href={`${base}${path}/timeline.png${period}`}>PNG</a>
       <a href={`${base}/bgplay${period ? period + "&" : "?"}resource=${encodeURIComponent(subject)}`}>BGPlay JSON</a>

@@ -10,7 +10,8 @@ import { as, count, utc } from "../words";
 import { league, standingOf, type Standing } from "./prefix/grouping";
 import { useKept } from "./prefix/kept";
 import { Course } from "./upstream/course";
-import { Period, periodOf, type PeriodName } from "./upstream/period";
+import { Period } from "./upstream/period";
+import { periodOf, type PeriodName } from "./upstream/steps";
 import "./upstream.css";
 
 export function Upstream() {
@@ -65,7 +66,8 @@ function Nothing({ about }: { about: AboutAS }) {
 function Words({ of }: { of: Answered }) {
   const list = league(many(of.history?.hosters));
   const carried = new Set(many(of.carries).filter((c) => !c.lost && c.share > 0).map((c) => c.hoster)).size;
-  const watched = many(board.value?.hosters).length;
+  const watched = many(board.value?.hosters);
+  const unknown = watched.filter((h) => h.state === "unknown").length;
   const dropped = list.filter((h) => h.dropped);
   const gained = list.filter((h) => h.gained && h.after > 0);
   return (
@@ -82,7 +84,7 @@ function Words({ of }: { of: Answered }) {
         </span>
       ))}
       {gained.length > 3 && <span>{count(gained.length - 3, "more")} came in this period. </span>}
-      It carries {carried} of the {count(watched, "watched hoster")} now.
+      It carries {carried} of the {count(watched.length, "watched hoster")} now{unknown > 0 && `; how ${unknown} of them ${unknown === 1 ? "stands" : "stand"} is not known`}.
     </p>
   );
 }
@@ -175,7 +177,7 @@ function Line({ h, now: shares, prefixes }: { h: CarriedHoster; now: readonly Be
           )}
         </details>
       </td>
-      <td class="number">{h.peers}</td>
+      <td>{h.peers}</td>
     </tr>
   );
 }

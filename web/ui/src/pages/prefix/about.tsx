@@ -1,4 +1,5 @@
 // What is around a prefix, what happened to it, what was seen in it.
+import { useState } from "preact/hooks";
 import type { Asked } from "../../api/ask";
 import { many, type AboutPrefix, type Event, type Sight, type Stand, type Timeline } from "../../api/types";
 import { eventWords } from "../../chart/moment";
@@ -8,22 +9,29 @@ import { nameOf } from "../../api/board";
 import { count } from "../../words";
 import { around } from "./grouping";
 
+const mostStands = 12; // at first
+
 /** How prefixes stood: for a prefix what is around it, for an AS what it originates. */
 export function Stands({ list, label, at }: { list: readonly Stand[]; label: string; at: string }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? list : list.slice(0, mostStands);
   return (
-    <Table label={label} head={["Prefix", "Held by", "Origin", "Upstreams", "Hoster", "First change", "Last change"]}>
-      {list.map((s) => (
-        <tr key={s.prefix}>
-          <td><Prefix prefix={s.prefix} /></td>
-          <td>{s.eligible > 0 ? <Share value={s.peers / s.eligible} label={`${s.peers} of ${s.eligible} peers at ${at}`} /> : <span class="quiet">nobody to see</span>} {s.eligible > 0 && <span class="quiet">{s.peers} of {s.eligible}</span>}</td>
-          <td>{many(s.origins).length ? many(s.origins).map((a) => <span key={a}><As asn={a} /> </span>) : <span class="quiet">none</span>}</td>
-          <td>{many(s.upstreams).length ? many(s.upstreams).map((a) => <span key={a}><As asn={a} upstream /> </span>) : <span class="quiet">none</span>}</td>
-          <td>{many(s.hosters).length ? many(s.hosters).map((h) => <span key={h}><a href={`/hosters/${h}`}>{nameOf(h)}</a> </span>) : <span class="quiet">none</span>}</td>
-          <td><Time at={s.first} /></td>
-          <td><Time at={s.last} /></td>
-        </tr>
-      ))}
-    </Table>
+    <>
+      <Table label={label} head={["Prefix", "Held by", "Origin", "Upstreams", "Hoster", "First change", "Last change"]}>
+        {shown.map((s) => (
+          <tr key={s.prefix}>
+            <td><Prefix prefix={s.prefix} /></td>
+            <td>{s.eligible > 0 ? <Share value={s.peers / s.eligible} label={`${s.peers} of ${s.eligible} peers at ${at}`} /> : <span class="quiet">nobody to see</span>} {s.eligible > 0 && <span class="quiet">{s.peers} of {s.eligible}</span>}</td>
+            <td>{many(s.origins).length ? many(s.origins).map((a) => <span key={a}><As asn={a} /> </span>) : <span class="quiet">none</span>}</td>
+            <td>{many(s.upstreams).length ? many(s.upstreams).map((a) => <span key={a}><As asn={a} upstream /> </span>) : <span class="quiet">none</span>}</td>
+            <td>{many(s.hosters).length ? many(s.hosters).map((h) => <span key={h}><a href={`/hosters/${h}`}>{nameOf(h)}</a> </span>) : <span class="quiet">none</span>}</td>
+            <td><Time at={s.first} /></td>
+            <td><Time at={s.last} /></td>
+          </tr>
+        ))}
+      </Table>
+      {shown.length < list.length && <button type="button" class="prefix-more" onClick={() => setAll(true)}>Show all {list.length}</button>}
+    </>
   );
 }
 

@@ -71,7 +71,7 @@ function Body({ about }: { about: AboutAS }) {
           </Empty>
         </Panel>
       )}
-      {own.length + through > 0 && <Known path={`/asns/${asn}`} name={as(asn)} subject={as(asn)} hosters={hosters} several asked={as(asn)} />}
+      {own.length + through > 0 && <Known key={asn} path={`/asns/${asn}`} name={as(asn)} subject={as(asn)} hosters={hosters} several asked={as(asn)} />}
       <div class="columns">
         <NewOrigins asn={asn} />
         <Families asn={asn} />

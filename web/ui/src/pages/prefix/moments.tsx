@@ -1,5 +1,5 @@
 // The routes at a moment, and what is different at another.
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { useAsk, type Asked } from "../../api/ask";
 import { board, now } from "../../api/board";
 import { many, type Difference, type Event, type Route, type Routes } from "../../api/types";
@@ -29,6 +29,7 @@ export function Moments({ base, name, events, hosters, several }: MomentsProps) 
   const [query, set] = useQuery();
   const list = useMemo(() => losses(events ?? []), [events]);
   const at = query["at"] ? readMoment(query["at"]) : undefined;
+  const unread = [query["at"], query["and"]].find((t) => t && t !== "none" && !readMoment(t));
   const is: Chosen = { at, and: query["and"] };
   const chosen = at ?? thisMinute();
   const given = query["and"] && query["and"] !== "none" ? readMoment(query["and"]) : undefined;
@@ -47,11 +48,12 @@ export function Moments({ base, name, events, hosters, several }: MomentsProps) 
     <>
       <Panel title={pair ? "Paths before and after" : "Paths"} id="paths" busy={one.asking || (pair !== undefined && two.asking)} aside={pair ? `${utc(pair[0])} and ${at || pair[1] !== chosen ? utc(pair[1]) : "now"}` : at ? utc(at) : "now"}>
         <Quick losses={list} events={many(events)} is={is} set={choose} />
+        {unread && <p class="prefix-wrong" role="alert">“{unread}” in the address of this page is no time (2008-11-11T21:00:00Z is one): it is passed over.</p>}
         <div class="prefix-moments">
           <MomentField label="Moment, UTC" value={at} hint="now" choose={(t) => set({ at: t, and: query["and"] ?? (t ? undefined : "none") })} previous={first?.previous} next={first?.next} steps />
           <MomentField label="Compared with, UTC" value={pair && other} hint="nothing" choose={(t) => set({ and: t ?? "none" })} previous={second?.previous} next={second?.next} steps={pair !== undefined} />
         </div>
-        <Drawn one={one} two={pair ? two : undefined} oneIsLater={pair === undefined || pair[1] === chosen} name={name} hosters={hosters} pair={pair} />
+        <Drawn one={one} two={pair ? two : undefined} oneIsLater={pair === undefined || pair[1] === chosen} name={name} hosters={hosters} several={several} pair={pair} />
       </Panel>
       {pair && <Different of={difference} pair={pair} several={several} hosters={hosters} />}
       <AtOnce of={one} several={several} hosters={hosters} chosen={chosen} live={at === undefined} />
@@ -61,7 +63,7 @@ export function Moments({ base, name, events, hosters, several }: MomentsProps) 
 
 const graphHeight = 340;
 
-function Drawn({ one, two, oneIsLater, name, hosters, pair }: { one: Asked<Routes>; two: Asked<Routes> | undefined; oneIsLater: boolean; name: string; hosters: readonly number[]; pair: readonly [string, string] | undefined }) {
+function Drawn({ one, two, oneIsLater, name, hosters, several, pair }: { one: Asked<Routes>; two: Asked<Routes> | undefined; oneIsLater: boolean; name: string; hosters: readonly number[]; several: boolean; pair: readonly [string, string] | undefined }) {
   const a = one.data?.routes;
   const b = two?.data?.routes;
   const [before, after] = useMemo((): [readonly Route[], readonly Route[] | undefined] => {
@@ -75,7 +77,7 @@ function Drawn({ one, two, oneIsLater, name, hosters, pair }: { one: Asked<Route
   return (
     <>
       <p class="prefix-said" aria-live="polite">
-        {pair && two?.data ? <>{told(oneIsLater ? two.data : one.data)} {told(oneIsLater ? one.data : two.data)}</> : told(one.data)}
+        {pair && two?.data ? <>{told(oneIsLater ? two.data : one.data, several)} {told(oneIsLater ? one.data : two.data, several)}</> : told(one.data, several)}
       </p>
       <PathGraph before={before} after={after} hosters={hosters} height={graphHeight} label={`of ${name}`} {...(pair ? { then: [utc(pair[0]), utc(pair[1])] as const } : {})} />
     </>
@@ -83,7 +85,7 @@ function Drawn({ one, two, oneIsLater, name, hosters, pair }: { one: Asked<Route
 }
 
 /** How many held it, by whom. */
-function told(r: Routes): string {
+function told(r: Routes, several: boolean): string {
   const groups = grouped(many(r.routes).map((route) => ({ route })));
   const known = groups.filter((g) => g.known);
   const silent = groups.filter((g) => !g.known).reduce((n, g) => n + g.peers, 0);
@@ -91,7 +93,8 @@ function told(r: Routes): string {
   const parts = known.slice(0, 4).map((g) => `${g.upstream ? as(g.upstream) : "no upstream"} (${g.peers})`);
   if (known.length > 4) parts.push(`${known.length - 4} more`);
   const holders = new Set(many(r.routes).filter((x) => x.known).map((x) => `${x.peer.collector} ${x.peer.addr} ${x.peer.asn}`)).size;
-  const text = known.length ? `${when}: ${holders} of ${count(r.peers, "peer")} that were heard held it, by ${listed(parts)}.` : `${when}: none of the ${count(r.peers, "peer")} that were heard held it.`;
+  const it = several ? "any of it" : "it";
+  const text = known.length ? `${when}: ${holders} of ${count(r.peers, "peer")} that were heard held ${it}, by ${listed(parts)}.` : `${when}: none of the ${count(r.peers, "peer")} that were heard held ${it}.`;
   return silent ? `${text} Of ${silent} more only the last word is known.` : text;
 }
 
@@ -122,6 +125,7 @@ function Different({ of, pair, several, hosters }: { of: Asked<Difference>; pair
             ))}
             <p class="quiet">{count(d.same, "route")} {d.same === 1 ? "is" : "are"} the same at both.</p>
             <Gaps gaps={d.gaps} />
+            <Missing sentences={d.missing} />
           </div>
         )}
       </Answer>
@@ -132,6 +136,7 @@ function Different({ of, pair, several, hosters }: { of: Asked<Difference>; pair
 function AtOnce({ of, several, hosters, chosen, live }: { of: Asked<Routes>; several: boolean; hosters: readonly number[]; chosen: string | undefined; live: boolean }) {
   const [query, set] = useQuery();
   const [word, setWord] = useState(query["peer"] ?? "");
+  useEffect(() => setWord(query["peer"] ?? ""), [query["peer"]]);
   const rows = useMemo((): Row[] => many(of.data?.routes).map((route) => ({ route })).filter((r) => matches(r, word)), [of.data, word]);
   const groups: Group[] = useMemo(() => grouped(rows), [rows]);
   return (

@@ -5,6 +5,7 @@ import { many, type Carried } from "../../api/types";
 import { Chart, type Colours } from "../../chart/chart";
 import { Table, Time } from "../../parts/parts";
 import { count, utc } from "../../words";
+import { stepsOf, type Step } from "./steps";
 
 const height = 260;
 const rows = 200;
@@ -25,8 +26,8 @@ export function Course({ carried, name }: { carried: Carried; name: string }) {
           {course.slice(-rows).map((p) => (
             <tr key={p.at}>
               <td><Time at={p.at} /></td>
-              <td class="number">{p.hosters}</td>
-              <td class="number">{p.prefixes}</td>
+              <td>{p.hosters}</td>
+              <td>{p.prefixes}</td>
             </tr>
           ))}
         </Table>
@@ -40,11 +41,10 @@ function drawn(carried: Carried, c: Colours): EChartsCoreOption {
   const course = many(carried.course);
   const from = Date.parse(carried.from);
   const to = Math.max(Date.parse(carried.to), from + 1000);
-  const steps = course.map((p, i) => [Date.parse(p.at), i + 1 < course.length ? Date.parse(course[i + 1]!.at) : to] as const);
   const text = { color: c.quiet, fontSize: 11 };
   const grids = [{ left: 44, right: 16, top: 22, height: 80 }, { left: 44, right: 16, top: 142, height: 80 }];
   const series = (["hosters", "prefixes"] as const).map((of, i) => ({
-    type: "custom", xAxisIndex: i, yAxisIndex: i, encode: { x: [0, 1], y: 2 }, data: course.map((p, n) => [...steps[n]!, p[of]]), clip: true, renderItem: step(c.series[i]!),
+    type: "custom", xAxisIndex: i, yAxisIndex: i, encode: { x: [0, 1], y: 2 }, data: stepsOf(course, of, to), clip: true, renderItem: step(c.series[i]!),
   }));
   return {
     useUTC: true,
@@ -53,10 +53,10 @@ function drawn(carried: Carried, c: Colours): EChartsCoreOption {
     yAxis: ["Hosters", "Prefixes"].map((name, i) => ({ type: "value", gridIndex: i, min: 0, minInterval: 1, splitNumber: 2, name, nameGap: 8, nameTextStyle: { ...text, align: "left" }, axisLabel: text, splitLine: { lineStyle: { color: c.line } } })),
     tooltip: {
       confine: true, backgroundColor: c.surface, borderColor: c.line, textStyle: { color: c.text },
-      formatter: (x: { dataIndex: number }) => {
-        const p = course[x.dataIndex]!;
+      formatter: (x: { seriesIndex: number; value: Step }) => {
+        const [from, until, n] = x.value;
         const box = document.createElement("div");
-        box.textContent = `From ${utc(p.at)} on: ${count(p.hosters, "hoster")}, ${count(p.prefixes, "prefix", "prefixes")}`;
+        box.textContent = `${utc(from)} – ${utc(until)}: ${x.seriesIndex === 0 ? count(n, "hoster") : count(n, "prefix", "prefixes")}`;
         return box;
       },
     },

@@ -2,27 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { useQuery } from "../../place";
 import { utc } from "../../words";
-import { moment, readMoment, written } from "../prefix/grouping";
+import { readMoment, written } from "../prefix/grouping";
+import type { Asked, PeriodName } from "./steps";
 
-export type PeriodName = "day" | "week" | "month" | "year" | "all" | "own";
-
-const days: Record<string, number> = { day: 1, week: 7, month: 30, year: 365 };
 const names: readonly (readonly [PeriodName, string])[] = [["day", "Day"], ["week", "Week"], ["month", "30 days"], ["year", "Year"], ["all", "All that is known"]];
-
-export type Asked = { from?: string; to?: string };
-
-/** What is asked for: from and to, in RFC 3339; end is the end of the present minute, in milliseconds. */
-export function periodOf(name: PeriodName, end: number, from?: string, to?: string): Asked {
-  if (name === "all") return {};
-  const n = days[name];
-  if (n) return { from: moment(end - n * 86_400_000), to: moment(end) };
-  const out: Asked = {};
-  const begin = from && readMoment(from);
-  const until = to && readMoment(to);
-  if (begin) out.from = begin;
-  if (until && (!begin || Date.parse(begin) <= Date.parse(until))) out.to = until;
-  return out;
-}
 
 export function Period({ name, shown }: { name: PeriodName; shown: Asked | undefined }) {
   const [query, set] = useQuery();
