@@ -40,11 +40,10 @@ describe("the board of the demo", () => {
     await shot(page, "board");
   });
 
-  test("on a phone, and nothing jumps while it comes", async () => {
+  test("on a phone", async () => {
     const page = await visit("/", { phone: true });
     await says(page, "McColo Corp. is dark");
     await noSideways(page);
-    await noJumps(page);
     await shot(page, "board phone", true);
   });
 
@@ -65,6 +64,7 @@ describe("a board on paper", () => {
     const page = await visit(p.url);
     await says(page, "1 of 12 is dark: McColo Corp.; 1 incident is open");
     expect(await page.locator("article").allInnerTexts()).toHaveLength(1);
+    await noJumps(page); // while families and days came
     expect((await names(page)).slice(0, 3)).toEqual(["McColo Corp.", "Hoster 1 Ltd.", "Hoster 2 Ltd."]); // 2 before 10
     expect(await page.locator("article a", { hasText: "dropped it within 30 minutes" }).getAttribute("href")).toBe("/incidents/of-mccolo");
     await page.keyboard.press("j");
@@ -103,7 +103,7 @@ describe("a board on paper", () => {
     expect(await card.evaluate((e) => getComputedStyle(e).outlineStyle)).toBe("solid"); // marked, and nothing moves: less motion was asked for
     expect(await page.locator(".board-changed").count()).toBe(1);
     p.tell("incident", { ...story, revision: 2 });
-    await until("it is announced", async () => (await news.textContent()) === "New incident, critical: Hoster 3 Ltd.. Hoster 3 Ltd. is dark: AS6939 dropped it" || (await news.textContent())?.startsWith("New incident, critical: Hoster 3 Ltd."));
+    await until("it is announced", async () => (await news.textContent())?.startsWith("New incident, critical: Hoster 3 Ltd"));
     const said = await news.textContent();
     p.tell("incident", { ...story, revision: 3, summary: "another sentence" });
     await card.getByText("another sentence").waitFor();

@@ -129,7 +129,7 @@ export class Paper {
       a.on("close", () => this.readers.delete(a));
       return;
     }
-    const known: Record<string, unknown> = { "/status": this.board, "/families": housedAt(this.board.hosters ?? []), "/still": stillOf(this.board.hosters ?? []), ...this.answers };
+    const known: Record<string, unknown> = { "/whoami": { name: "local", scope: "admin", via: "local" }, "/status": this.board, "/families": housedAt(this.board.hosters ?? []), "/still": stillOf(this.board.hosters ?? []), ...this.answers };
     const x = known[path.slice("/api/v1".length)] ?? { status: 404, title: "Not Found", detail: `${path} is not on paper` };
     const problem = typeof x === "object" && x !== null && "detail" in x && "status" in x ? (x as { status: number }).status : 0;
     a.writeHead(problem || 200, { "Content-Type": problem ? "application/problem+json" : "application/json" }).end(JSON.stringify(x));

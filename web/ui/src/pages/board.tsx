@@ -323,7 +323,7 @@ function useNews(): string {
       listen("incident", (i) => {
         if (!known.current || known.current.has(i.id) || i.phase === "pending" || i.phase === "resolved") return;
         known.current.add(i.id);
-        say(`New incident, ${i.severity}: ${nameOf(i.hoster)}. ${i.summary}`);
+        say(`New incident, ${i.severity}: ${i.summary || nameOf(i.hoster)}`);
       }),
     [],
   );

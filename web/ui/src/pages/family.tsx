@@ -223,7 +223,7 @@ export function Migrations() {
     <div class="page family">
       <h1>C&amp;C: where families went</h1>
       <Panel title="Families at watched hosters" busy={housed.data === undefined && !housed.trouble}>
-        <Answer of={housed} height={60}>
+        <Answer of={housed} height={30}>
           {(list) => <Overview list={list} />}
         </Answer>
       </Panel>
