@@ -1,6 +1,6 @@
 // Buttons that change something: who may not use one is told why, and what may be regretted asks again.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Trouble } from "../api/ask";
 import { mayNot, type Scope } from "../api/who";
 import "./do.css";
@@ -27,8 +27,13 @@ export function Do({ need, act, children, label, confirm, class: look, why = "" 
     there.current = true;
     return () => void (there.current = false);
   }, []);
-  useEffect(() => {
+  const first = useRef<HTMLButtonElement>(null);
+  const asked = useRef(false);
+  // The question takes the focus, and whoever says no has it back.
+  useLayoutEffect(() => {
     if (asks) yes.current?.focus();
+    else if (asked.current) first.current?.focus();
+    asked.current = asks;
   }, [asks]);
   const not = why || mayNot(need);
   const go = async () => {
@@ -55,7 +60,7 @@ export function Do({ need, act, children, label, confirm, class: look, why = "" 
           </button>
         </span>
       ) : (
-        <button type="button" class={look} disabled={not !== "" || busy} title={not || undefined} aria-label={label} aria-describedby={not ? id : undefined} onClick={() => (confirm ? setAsks(true) : void go())}>
+        <button ref={first} type="button" class={look} disabled={not !== "" || busy} title={not || undefined} aria-label={label} aria-describedby={not ? id : undefined} onClick={() => (confirm ? setAsks(true) : void go())}>
           {children}
         </button>
       )}
