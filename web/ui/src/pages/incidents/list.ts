@@ -34,31 +34,44 @@ export function joined<T extends Thing>(pages: readonly (readonly T[])[], latest
 /** How many things of a new first page are not shown. */
 export function unseen<T extends Thing>(fresh: readonly T[], shown: readonly T[]): number {
   const ids = new Set(shown.map((x) => x.id));
-  return fresh.filter((x) => !ids.has(x.id)).length;
+  return new Set(fresh.map((x) => x.id).filter((id) => !ids.has(id))).size;
+}
+
+/** What is shown of a list: its first page as it was when one began to read, and those behind it. */
+interface Reading<T> {
+  key: string;
+  first: List<T> | undefined;
+  settled: boolean; // first is no memory of before: it stays
+  pages: readonly List<T>[];
+  past?: List<T>; // an answer that was seen enough of
 }
 
 /** Asks for a list. A path of null asks nothing. What is shown stays where it is until one wants to see what is new. */
 export function useList<T extends Thing>(path: string | null, query: Query, kind: "incident" | "event"): Growing<T> {
-  const first = useAsk<List<T>>(path, query);
+  const asked = useAsk<List<T>>(path, query);
   const key = path === null ? "" : url(path, query);
-  const [rest, setRest] = useState<{ of: List<T> | undefined; pages: List<T>[]; trouble?: Trouble; fetching: boolean }>({ of: undefined, pages: [], fetching: false });
-  const [fresh, setFresh] = useState<{ of: List<T> | undefined; items: readonly T[] }>({ of: undefined, items: [] });
+  const [, show] = useState({});
+  const reading = useRef<Reading<T>>({ key: "", first: undefined, settled: false, pages: [] });
+  let r = reading.current;
+  if (r.key !== key) r = reading.current = { key, first: undefined, settled: false, pages: [] };
+  // What comes later, by whatever way, is compared with what is shown, and replaces it only when that is wanted.
+  if (!r.settled && asked.data && asked.data !== r.past) r = reading.current = { ...r, first: asked.data, settled: !asked.asking };
+  const [growing, setGrowing] = useState<{ key: string; trouble?: Trouble; fetching: boolean }>({ key, fetching: false });
+  const [looked, setLooked] = useState<{ key: string; items: readonly T[] }>({ key, items: [] });
   const [latest, setLatest] = useState<ReadonlyMap<string, T>>(new Map());
-  const mine = first.data !== undefined && rest.of === first.data;
-  const pages = mine ? rest.pages : [];
-  const items = useMemo(() => (first.data ? joined([many(first.data.items), ...pages.map((p) => many(p.items))], latest) : undefined), [first.data, rest, latest]);
+  const items = useMemo(() => (r.first ? joined([many(r.first.items), ...r.pages.map((p) => many(p.items))], latest) : undefined), [r, latest]);
 
-  const now = useRef({ path, query, data: first.data });
-  now.current = { path, query, data: first.data };
+  const now = useRef({ path, query, key });
+  now.current = { path, query, key };
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
   const look = useCallback(() => {
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
-      const { path, query, data } = now.current;
-      if (path === null || !data) return;
+      const { path, query, key } = now.current;
+      if (path === null) return;
       // What cannot be had now is had with the next thing that happens.
-      ask<List<T>>(path, query).then((l) => now.current.data === data && setFresh({ of: data, items: many(l.items) }), () => {});
+      ask<List<T>>(path, query).then((l) => now.current.key === key && setLooked({ key, items: many(l.items) }), () => {});
     }, calm);
   }, []);
   useStream(kind, (x) => {
@@ -68,25 +81,32 @@ export function useList<T extends Thing>(path: string | null, query: Query, kind
   });
   useStream("back", look);
 
-  const last = pages[pages.length - 1] ?? first.data;
-  const more = last?.next && path !== null ? async () => {
-    const of = first.data;
-    setRest({ of, pages, fetching: true });
+  const last = r.pages[r.pages.length - 1] ?? r.first;
+  const more = async () => {
+    setGrowing({ key, fetching: true });
     try {
-      const page = await ask<List<T>>(path, { ...query, cursor: last.next });
-      setRest({ of, pages: [...pages, page], fetching: false });
+      const page = await ask<List<T>>(path!, { ...query, cursor: last!.next });
+      if (reading.current.key === key) reading.current = { ...reading.current, pages: [...reading.current.pages, page] };
+      setGrowing({ key, fetching: false });
     } catch (e) {
-      setRest({ of, pages, fetching: false, trouble: e instanceof Trouble ? e : new Trouble(0, "Fault", String(e)) });
+      setGrowing({ key, fetching: false, trouble: e instanceof Trouble ? e : new Trouble(0, "Fault", String(e)) });
     }
-  } : undefined;
+  };
+  const again = () => {
+    reading.current = { ...reading.current, settled: false, pages: [], ...(asked.data ? { past: asked.data } : {}) };
+    setLooked({ key, items: [] });
+    asked.again();
+    show({});
+  };
+  const mine = growing.key === key ? growing : undefined;
+  const fresh = [...(looked.key === key ? looked.items : []), ...(r.settled && asked.data !== r.first ? many(asked.data?.items) : [])];
   return {
-    items,
-    gaps: many(first.data?.gaps),
-    trouble: first.trouble ?? (mine ? rest.trouble : undefined),
-    fresh: items && fresh.of === first.data ? unseen(fresh.items, items) : 0,
-    more: more && (() => void more()),
-    fetching: mine && rest.fetching,
-    again: first.again,
-    ...(key ? {} : { items: [] }),
+    items: path === null ? [] : items,
+    gaps: many(r.first?.gaps),
+    trouble: asked.trouble ?? mine?.trouble,
+    fresh: items ? unseen(fresh, items) : 0,
+    more: last?.next && path !== null ? () => void more() : undefined,
+    fetching: mine?.fetching ?? false,
+    again,
   };
 }
