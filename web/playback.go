@@ -29,6 +29,7 @@ type Playing struct {
 	Speed     float64    `json:"speed" doc:"seconds of the story in a second, where nothing happens and nothing is to be read; 0: as fast as it goes"`
 	Speeds    []float64  `json:"speeds" doc:"that may be chosen"`
 	Paused    bool       `json:"paused"`
+	Begun     bool       `json:"begun" doc:"somebody has pressed play: who comes now comes in the middle of it"`
 	Over      bool       `json:"over"`
 	Chapters  []Chapter  `json:"chapters" doc:"what happened as others published it, in order of time; depeer was not told of it"`
 	Headlines []Headline `json:"headlines" doc:"what depeer said last, newest first"`

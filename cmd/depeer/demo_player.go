@@ -21,6 +21,7 @@ type player struct {
 	now    time.Time     // guarded by mu; of the story
 	speed  float64       // guarded by mu; 0: as fast as it goes
 	paused bool          // guarded by mu
+	begun  bool          // guarded by mu; somebody has pressed play
 	over   bool          // guarded by mu
 	skip   time.Time     // guarded by mu; up to here nothing is waited for
 	calm   time.Duration // guarded by mu; for so long nothing was said, of today's time at the usual speed
@@ -36,6 +37,7 @@ const (
 	reading  = 2500 * time.Millisecond // after something was said or a chapter began, the story goes on at twice its own speed
 	doubling = 150 * time.Millisecond  // and then doubles that so often,
 	fastest  = 72 * usualSpeed         // up to this
+	welcome  = 6 * time.Second         // more, at the beginning: whoever opens the board finds it there
 	overture = time.Minute             // of the story, that is not waited for: until then the tables are read, and nobody needs to see a board without them
 	stride   = 20 * time.Second        // of the story at once, at most: what is said further apart is said one after the other
 )
@@ -43,7 +45,7 @@ const (
 var demoSpeeds = []float64{usualSpeed / 4, usualSpeed / 2, usualSpeed, 2 * usualSpeed, 4 * usualSpeed}
 
 func newPlayer(from, to time.Time, chapters []web.Chapter, speed float64, step func(time.Time) (bool, error)) *player {
-	return &player{from: from, to: to, chapters: chapters, now: from, skip: from.Add(overture), speed: speed, step: step, wished: make(chan struct{})}
+	return &player{from: from, to: to, chapters: chapters, now: from, skip: from.Add(overture), calm: -welcome, speed: speed, step: step, wished: make(chan struct{})}
 }
 
 // pace is how fast the story goes when nothing was said for so long, at the usual speed: seconds a second.
@@ -173,7 +175,7 @@ func (p *player) where() web.Playing {
 		speeds = append(speeds, p.speed)
 		slices.Sort(speeds)
 	}
-	return web.Playing{From: p.from, To: p.to, Now: p.now, Speed: p.speed, Speeds: speeds, Paused: p.paused && !p.over, Over: p.over, Chapters: p.chapters}
+	return web.Playing{From: p.from, To: p.to, Now: p.now, Speed: p.speed, Speeds: speeds, Paused: p.paused && !p.over, Begun: p.begun, Over: p.over, Chapters: p.chapters}
 }
 
 // play does what is wished, at once.
@@ -187,7 +189,7 @@ func (p *player) play(w web.Wish) error {
 		return fmt.Errorf("to: %s is not between now, %s, and the end, %s: the story only goes on: %w", w.To.UTC().Format(time.RFC3339), p.now.Format(time.RFC3339), p.to.Format(time.RFC3339), web.ErrRefused)
 	}
 	if w.Paused != nil {
-		p.paused = *w.Paused
+		p.paused, p.begun = *w.Paused, p.begun || !*w.Paused
 	}
 	if w.Speed != nil {
 		p.speed = *w.Speed

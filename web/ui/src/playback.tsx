@@ -1,6 +1,6 @@
 // The bar that moves through a recorded story (depeer demo). Live there is none.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { board } from "./api/board";
+import { askBoard, board } from "./api/board";
 import { askPlayback, play, playing, playTrouble, storyNow } from "./api/playback";
 import { many, type Headline, type Playing } from "./api/types";
 import { End, Intro } from "./playback/screens";
@@ -9,6 +9,7 @@ import { local } from "./words";
 import "./playback.css";
 
 const askEvery = 400; // milliseconds, while it plays and somebody looks
+const boardEvery = 4; // of these, the whole board
 
 export function Playback() {
   const p = playing.value;
@@ -17,8 +18,12 @@ export function Playback() {
   const paused = p?.paused ?? false;
   useEffect(() => {
     if (!known || over) return;
+    let n = 0;
     const timer = setInterval(() => {
-      if (document.visibilityState === "visible") void askPlayback();
+      if (document.visibilityState !== "visible") return;
+      void askPlayback();
+      // What is no change (when a feed was last heard) is old soon where an hour passes in a second.
+      if (!paused && ++n % boardEvery === 0) void askBoard();
     }, paused ? 2 * askEvery : askEvery);
     return () => clearInterval(timer);
   }, [known, over, paused]);
@@ -33,8 +38,11 @@ function Bar({ p }: { p: Playing }) {
   const [intro, setIntro] = useState(() => !p.over && untilChapter(p, Date.parse(p.now), 1) > 0);
   const [began] = useState(() => !p.over);
   const [end, setEnd] = useState(false);
+  const waits = useRef(false); // for us: who comes in the middle holds up nobody
   useEffect(() => {
-    if (intro && !p.paused) void play({ paused: true });
+    if (!intro || p.begun || p.over) return;
+    waits.current = true;
+    if (!p.paused) void play({ paused: true });
   }, [intro]);
   useEffect(() => {
     if (p.over && began) setEnd(true);
@@ -70,9 +78,11 @@ function Bar({ p }: { p: Playing }) {
       {intro && (
         <Intro
           p={p}
+          waits={waits.current || !p.begun}
           close={() => {
             setIntro(false);
-            if (!p.over) void play({ paused: false });
+            if (waits.current && !p.over) void play({ paused: false });
+            waits.current = false;
           }}
         />
       )}

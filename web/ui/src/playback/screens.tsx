@@ -22,7 +22,7 @@ function Dialog({ title, close, children }: { title: string; close: () => void; 
 }
 
 /** What it is about, for who never heard of it. */
-export function Intro({ p, close }: { p: Playing; close: () => void }) {
+export function Intro({ p, waits, close }: { p: Playing; waits: boolean; close: () => void }) {
   return (
     <Dialog title={p.title} close={close}>
       <p>{p.about}</p>
@@ -38,7 +38,7 @@ export function Intro({ p, close }: { p: Playing; close: () => void }) {
       <p class="quiet playback-small">{p.note} Four weeks pass in about two minutes.</p>
       <form method="dialog" class="playback-actions">
         <button type="submit" class="primary" autofocus>
-          {p.over ? "Back to the pages" : "Play the story"}
+          {waits && !p.over ? "Play the story" : "Back to the story"}
         </button>
       </form>
     </Dialog>
