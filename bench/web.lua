@@ -1,6 +1,5 @@
 -- Asks at a constant rate, which wrk by itself does not: each request is due at its own moment, and
 -- one that is late is followed by the next at once. The rate is the first argument of the script.
--- The board and the stream's pages ask for these.
 local ffi = require("ffi")
 ffi.cdef [[
 typedef struct { long tv_sec; long tv_nsec; } depeer_timespec;
@@ -12,7 +11,8 @@ local function now() -- milliseconds; CLOCK_MONOTONIC
   return tonumber(t.tv_sec) * 1000 + tonumber(t.tv_nsec) / 1e6
 end
 
-local paths = { "/api/v1/status", "/", "/api/v1/still", "/api/v1/status", "/icon.svg", "/api/v1/incidents?phase=open", "/api/v1/status", "/api/v1/hosters/h0007" }
+-- The board is opened, and looked at again.
+local paths = { "/", "/icon.svg", "/api/v1/whoami", "/api/v1/status", "/api/v1/families", "/api/v1/still", "/api/v1/status", "/api/v1/hosters/h0007", "/api/v1/status", "/api/v1/status" }
 local step, due, n
 
 function init(args)

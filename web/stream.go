@@ -17,11 +17,12 @@ import (
 )
 
 const (
-	heartbeat  = 15 * time.Second // a comment, so that proxies and clients know that the line is alive
-	writeTime  = 20 * time.Second // for one write: who does not take it is cut off
-	streamTime = 30 * time.Minute // then a reader has to come again, and to show who it is
-	comeAgain  = 2 * time.Second  // after which a client does
-	atATime    = 64               // items in one write
+	heartbeat    = 15 * time.Second // a comment, so that proxies and clients know that the line is alive
+	writeTime    = 20 * time.Second // for one write: who does not take it is cut off
+	streamTime   = 30 * time.Minute // then a reader has to come again, and to show who it is
+	comeAgain    = 2 * time.Second  // after which a client does
+	atATime      = 64               // items in one write, and not many more bytes than
+	bytesAtATime = 32 << 10
 )
 
 type streamInput struct {
@@ -234,6 +235,12 @@ func (x *reader) follow(ctx context.Context, place seat, again bool) bool {
 			}
 			if x.in.passes(it, x.scope) {
 				x.buffer = append(x.buffer, it.frame...)
+			}
+			if len(x.buffer) >= bytesAtATime { // each reader has a buffer: what it holds is bounded
+				if !x.write(x.buffer) {
+					return false
+				}
+				x.buffer = x.buffer[:0]
 			}
 		}
 		if len(x.buffer) > 0 && !x.write(x.buffer) {

@@ -14,7 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"depeer/bus"
@@ -350,19 +350,21 @@ func (o *options) startRequests(ctx context.Context, p *process) <-chan answers 
 		out <- answers{text: "  nobody asks: wrk is not installed\n"}
 		return out
 	}
-	cmd := polite(ctx, "wrk", "--threads", "1", "--connections", "20", "--duration", strconv.Itoa(o.seconds)+"s", "--latency", "--script", o.lua, p.url("/"), "--", strconv.Itoa(o.requests))
+	cmd := polite(ctx, "wrk", "--threads", "1", "--connections", "20", "--duration", strconv.Itoa(o.seconds)+"s", "--timeout", "20s", "--script", o.lua, p.url("/"), "--", strconv.Itoa(o.requests))
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
-	var once sync.WaitGroup
-	once.Go(func() {
+	go func() {
 		err := cmd.Run()
-		a := answers{text: text.String()}
+		a := answers{}
+		if _, own, ok := strings.Cut(text.String(), "\n  asked "); ok { // what the script says; wrk's own lines say the same at length
+			a.text = "  asked " + own
+		}
 		if err != nil {
 			a.err = fmt.Errorf("wrk: %w", err)
 		} else if bytes.Contains(text.Bytes(), []byte("faults")) {
 			a.err = errors.New("wrk: there were faults among the answers")
 		}
 		out <- a
-	})
+	}()
 	return out
 }
