@@ -24,7 +24,7 @@ import (
 
 // options are what is measured.
 type options struct {
-	depeer, listen, profile string
+	depeer, listen          string
 	size                    world.Size
 	readers, rate, requests int
 	seconds, rounds, asks   int

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -161,25 +160,6 @@ func (p *process) status(ctx context.Context) (s web.Status, err error) {
 	}
 	defer resp.Body.Close()
 	return s, json.NewDecoder(resp.Body).Decode(&s)
-}
-
-// metrics gives the sum of a metric's values over its labels.
-func (p *process) metric(name string) float64 {
-	resp, err := http.Get(p.url("/metrics"))
-	if err != nil {
-		return 0
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	sum := 0.0
-	for line := range strings.Lines(string(body)) {
-		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == ' ' || rest[0] == '{') {
-			fields := strings.Fields(line)
-			v, _ := strconv.ParseFloat(fields[len(fields)-1], 64)
-			sum += v
-		}
-	}
-	return sum
 }
 
 // used is what the process has used of the machine.
