@@ -23,6 +23,7 @@ describe("an upstream", () => {
   test("takes a period, by button and by hand, into the URL", async () => {
     const page = await visit("/upstreams/1299");
     await settled(page);
+    expect(await page.locator(".upstream-words").innerText()).toMatch(/^AS1299 took on McColo Corp\. on 2008-11-15 12:0\d[:\d]*Z and dropped it on 2008-11-16 00:0\d[:\d]*Z\./);
     await page.getByRole("button", { name: "Day", exact: true }).click();
     await page.waitForURL("**period=day");
     await settled(page);

@@ -206,7 +206,7 @@ function line(e: PlacedEdge, c: Colours, single: boolean, withNumber: boolean): 
   const text = single ? String(e.before || `? ${e.unknown}`) : e.before === e.after ? String(e.after) : e.state === "went" ? `−${e.before}` : e.state === "came" ? `+${e.after}` : e.state === "unknown" ? `? ${e.unknown}` : `${e.before}→${e.after}`;
   if (round(e) || !withNumber) return { type: "group", children: parts }; // a number would stand on others
   const m = middle(e);
-  parts.push({ type: "text", silent: true, style: { text, x: m.x, y: m.y, fill: e.state === "stays" ? c.text : stroke, stroke: c.surface, lineWidth: 3, fontSize: 11, align: "center", verticalAlign: "middle" } });
+  parts.push({ type: "text", silent: true, style: { text, x: m.x, y: m.y, fill: c.text, stroke: c.surface, lineWidth: 4, fontSize: 11, align: "center", verticalAlign: "middle" } });
   return { type: "group", children: parts };
 }
 

@@ -74,7 +74,7 @@ function Words({ of }: { of: Answered }) {
     <p class="upstream-words">
       {dropped.slice(0, 3).map((h) => (
         <span key={h.hoster}>
-          {as(of.asn)} dropped <a href={`/hosters/${h.hoster}`}>{h.name}</a> on <Time at={h.dropped} />.{" "}
+          {as(of.asn)} {h.gained && <>took on </>}{!h.gained && <>dropped </>}<a href={`/hosters/${h.hoster}`}>{h.name}</a> on {h.gained && <><Time at={h.gained} /> and dropped it on </>}<Time at={h.dropped} />.{" "}
         </span>
       ))}
       {dropped.length > 3 && <span>{count(dropped.length - 3, "more")} went in this period. </span>}
@@ -90,7 +90,7 @@ function Words({ of }: { of: Answered }) {
 }
 
 const words: Record<Standing, string> = { carries: "carries", gained: "gained", dropped: "dropped", passed: "came and went" };
-const looks: Record<Standing, string> = { carries: "visible", gained: "partly", dropped: "dark", passed: "unknown" };
+const looks: Record<Standing, string> = { carries: "visible", gained: "partly", dropped: "dark", passed: "warning" };
 const order: readonly Standing[] = ["dropped", "gained", "carries", "passed"];
 const most = 100;
 
