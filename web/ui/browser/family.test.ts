@@ -80,7 +80,7 @@ describe("all moves", () => {
     await page.getByRole("combobox", { name: "Hoster" }).selectOption("mccolo");
     await until("it is in the URL", () => new URL(page.url()).search === "?hoster=mccolo");
     await count(6);
-    await page.goto(`${demo}/migrations?from=2008-11-25T00:00:00Z&to=2008-11-26T00:00:00Z`);
+    await page.goto(`${demo}/migrations?from=2008-11-26T00:00:00Z&to=2008-11-27T00:00:00Z`);
     await count(1);
     await page.goto(`${demo}/migrations?family=nonesuch`);
     await page.getByText("Nothing fits these filters.").waitFor();

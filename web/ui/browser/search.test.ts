@@ -58,7 +58,7 @@ describe("search", () => {
     await axe(page);
     await noSideways(page);
     await page.getByRole("link", { name: "Ozdok" }).click();
-    await page.getByRole("link", { name: "Mega-D" }).waitFor();
+    await page.locator(".search-results").getByRole("link", { name: "Mega-D" }).waitFor();
   });
 
   test("shows hostile words as words", async () => {

@@ -291,11 +291,11 @@ function Filters({ query, set }: { query: Record<string, string>; set: (c: Recor
         <input type="number" min="0" step="0.5" value={query["score"] ?? ""} onChange={(e) => put("score", e.currentTarget.value)} />
       </label>
       <label class="field">
-        From (UTC)
+        Said from (UTC)
         <input type="text" value={query["from"] ?? ""} placeholder="2008-11-11 21:00" size={17} autocomplete="off" spellcheck={false} onChange={(e) => put("from", moment(e.currentTarget.value))} />
       </label>
       <label class="field">
-        To (UTC)
+        Said until (UTC)
         <input type="text" value={query["to"] ?? ""} placeholder="2008-11-11 21:00" size={17} autocomplete="off" spellcheck={false} onChange={(e) => put("to", moment(e.currentTarget.value))} />
       </label>
       <button type="button" disabled={!filters.some((n) => query[n])} onClick={() => set(Object.fromEntries([...filters, "cursor", "open"].map((n) => [n, undefined])))}>
