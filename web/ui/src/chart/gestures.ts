@@ -10,7 +10,6 @@ export interface Hands {
   brush: (ends: [number, number] | undefined) => void; // pixels of what is being marked
   point: (x: number | undefined) => void; // where the pointer is
   pick: (at: number) => void; // a click
-  hint: () => void; // somebody turns the wheel where it scrolls the page
 }
 
 /** A click may tremble by so much. */
@@ -105,10 +104,7 @@ export function useHands(place: RefObject<HTMLElement | null>, hands: Hands): vo
         h.current.show(h.current.span(), true);
         return;
       }
-      if (!mine) {
-        h.current.hint();
-        return;
-      }
+      if (!mine) return;
       e.preventDefault();
       h.current.show(zoomed(s, Math.exp(Math.max(-0.7, Math.min(0.7, pixels(e, e.deltaY) * 0.003))), timeAt(xOf(e)), h.current.bounds()), true);
     };

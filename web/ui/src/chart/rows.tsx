@@ -117,6 +117,7 @@ export function Legend({ a }: { a: Arranged }) {
   const has = new Set(a.marks.map((m) => m.sign));
   const blind = a.rows.some((r) => r.kind === "lane" && r.course.eligible.some((n) => n === 0));
   return (
+    <>
     <p class="timeline-legend">
       {words.filter(([s]) => has.has(s)).map(([s, text]) => (
         <span key={s}>
@@ -128,6 +129,13 @@ export function Legend({ a }: { a: Arranged }) {
       {a.holes.some((h) => h.filled) && <span><i class="timeline-frame" /> filled from archives</span>}
       <span class="quiet">solid up to the least, pale up to the most within a pixel; all times in UTC</span>
     </p>
+    <p class="timeline-help">
+      <span class="timeline-mouse">
+        Drag to look closer, Shift and drag to move, Ctrl and wheel to zoom, click to mark a moment. Keys: <kbd>+</kbd> <kbd>−</kbd> <kbd>←</kbd> <kbd>→</kbd>, <kbd>Shift</kbd> <kbd>→</kbd> next event, <kbd>0</kbd> all, <kbd>w</kbd> <kbd>d</kbd> <kbd>h</kbd>, <kbd>Enter</kbd>, <kbd>Esc</kbd>.
+      </span>
+      <span class="timeline-touch">Drag to move, two fingers to zoom, tap to mark a moment.</span>
+    </p>
+    </>
   );
 }
 

@@ -62,7 +62,6 @@ export function TimelineChart(props: TimelineChartProps) {
   const plot = useRef<HTMLDivElement>(null);
   const [brush, setBrush] = useState<[number, number] | undefined>();
   const [cursor, setCursor] = useState<number | undefined>(); // a moment, by pointer or key
-  const [hint, setHint] = useState(false);
   const [width, setWidth] = useState(600);
   useEffect(() => {
     if (!plot.current) return;
@@ -70,11 +69,6 @@ export function TimelineChart(props: TimelineChartProps) {
     grow.observe(plot.current);
     return () => grow.disconnect();
   }, []);
-  useEffect(() => {
-    if (!hint) return;
-    const t = setTimeout(() => setHint(false), 1600);
-    return () => clearTimeout(t);
-  }, [hint]);
   const w: Window = { from: span.from, to: span.to, x0: 0, x1: width, end: a.to };
   const pick = (t: number | undefined) => props.onMoment?.(t === undefined ? undefined : stamp(t));
   useHands(plot, {
@@ -82,7 +76,7 @@ export function TimelineChart(props: TimelineChartProps) {
     show: (s, done) => show(s, done),
     brush: setBrush,
     point: (x) => setCursor(x === undefined ? undefined : timeOf({ ...w, from: spanNow.current.from, to: spanNow.current.to }, x)),
-    pick, hint: () => setHint(true),
+    pick,
   });
   const at = props.at ? Date.parse(props.at) : undefined;
   const step = (by: 1 | -1) => {
@@ -123,7 +117,6 @@ export function TimelineChart(props: TimelineChartProps) {
             {pointed !== undefined && pointed >= span.from && pointed <= span.to && <div class="timeline-cross" style={{ left: `${xOf(w, pointed)}px` }} />}
             {brush && <div class="timeline-brush" style={{ left: `${brush[0]}px`, width: `${brush[1] - brush[0]}px` }}><span>{lasting(timeOf(w, brush[1]) - timeOf(w, brush[0]))}</span></div>}
             {reading && <Tip reading={reading} x={Math.min(width, Math.max(0, xOf(w, pointed!)))} width={width} />}
-            {hint && <div class="timeline-hint">Ctrl and the wheel zoom; so does the wheel alone after a click here</div>}
           </div>
         </div>
       </div>
