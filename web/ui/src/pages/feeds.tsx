@@ -40,9 +40,9 @@ export function Feeds() {
             )}
           </Panel>
           <Peers peers={many(b.peers)} />
+          <GapsOf />
         </>
       )}
-      <GapsOf />
     </div>
   );
 }
