@@ -32,6 +32,8 @@ export function Shell({ children }: { children: ComponentChildren }) {
   useEffect(() => {
     if (stranger.value && path !== "/sign-in") route(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
   }, [stranger.value, path]);
+  // What stands above the content (the bar of a demo) is known with the first answer: nothing is shown to jump then.
+  const told = board.value !== undefined || boardTrouble.value !== undefined || stranger.value;
   return (
     <>
       <a class="skip" href="#main">
@@ -55,7 +57,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Theme />
       </header>
       <Playback />
-      <main id="main" ref={main} tabIndex={-1}>
+      <main id="main" ref={main} tabIndex={-1} class={told ? undefined : "waits"}>
         {children}
       </main>
       <Lost />

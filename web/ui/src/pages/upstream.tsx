@@ -33,7 +33,7 @@ export function Upstream() {
         <h1 class="upstream-name">{Number.isNaN(asn) ? params["asn"] : as(asn)} as upstream</h1>
         {asked.data ? <Words of={asked.data} /> : about.trouble ? <TroubleBox trouble={about.trouble} again={about.again} /> : !about.data || known ? <Skeleton height={56} /> : null}
       </div>
-      {about.data && !known ? <Nothing about={about.data} /> : (
+      {about.trouble && !about.data ? <Elsewhere /> : about.data && !known ? <Nothing about={about.data} /> : (
         <>
           <Panel title="Whom it carried" id="league" busy={asked.asking} aside={<span class="upstream-links"><a href={`/asns/${asn}`}>What it originates</a> <a href={`/events?upstream=${asn}`}>Events about it</a></span>}>
             <Period name={name} shown={period} />
@@ -48,6 +48,14 @@ export function Upstream() {
         </>
       )}
     </div>
+  );
+}
+
+function Elsewhere() {
+  return (
+    <p>
+      Whom depeer watches, and who carries them, is on <a href="/">the board</a>.
+    </p>
   );
 }
 
