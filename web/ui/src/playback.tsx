@@ -52,7 +52,7 @@ function Bar({ p }: { p: Playing }) {
       <div class="playback-top">
         {p.over ? (
           <button type="button" class="primary playback-go" onClick={() => setEnd(true)}>
-            What you have seen
+            Summary
           </button>
         ) : (
           <button type="button" class="primary playback-go" aria-keyshortcuts="Space" title="Space" onClick={() => void play({ paused: !p.paused })}>
@@ -61,7 +61,7 @@ function Bar({ p }: { p: Playing }) {
         )}
         <StoryClock over={p.over} />
         <Film p={p} />
-        {!p.over && <Speed p={p} />}
+        <Speed p={p} />
       </div>
       <Caption p={p} />
       <p class="playback-note">
@@ -138,7 +138,7 @@ function Speed({ p }: { p: Playing }) {
   return (
     <label class="playback-speed">
       <span class="sr">Speed</span>
-      <select value={String(p.speed)} onChange={(e) => void play({ speed: Number(e.currentTarget.value) })} title="Speed">
+      <select disabled={p.over} value={String(p.speed)} onChange={(e) => void play({ speed: Number(e.currentTarget.value) })} title="Speed">
         {[...new Set([...many(p.speeds), p.speed])].map((s) => (
           <option key={s} value={String(s)}>
             {speedName(s)}

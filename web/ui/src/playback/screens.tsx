@@ -14,7 +14,15 @@ function Dialog({ title, close, children }: { title: string; close: () => void; 
     dialog.current?.scrollTo(0, 0); // its button has the focus, its beginning is what is to be read
   }, []);
   return (
-    <dialog class="playback-dialog" ref={dialog} aria-labelledby="playback-title" onClose={close}>
+    <dialog
+      class="playback-dialog"
+      ref={dialog}
+      aria-labelledby="playback-title"
+      onClose={close}
+      onClick={(e) => {
+        if ((e.target as HTMLElement).closest("a")) dialog.current?.close(); // whoever follows a link wants to see the page
+      }}
+    >
       <h2 id="playback-title">{title}</h2>
       {children}
     </dialog>
@@ -49,6 +57,8 @@ export function Intro({ p, waits, close }: { p: Playing; waits: boolean; close: 
 export function End({ p, close }: { p: Playing; close: () => void }) {
   const incidents = useAsk<List<Incident>>("/incidents", { order: "oldest" });
   const moves = useAsk<List<Migration>>("/migrations", { order: "oldest" });
+  // All of it or nothing: what grows while it is read is hard to read.
+  if (![incidents, moves].every((x) => x.data ?? x.trouble)) return null;
   const all = many(incidents.data?.items);
   const hoster = all[0]?.hoster;
   const went = latest(many(moves.data?.items)).filter((m) => m.kind === "cnc.moved");
