@@ -31,6 +31,8 @@ export function Incidents() {
     inOrder.value = [...(open.items ?? []), ...(over.items ?? [])].map((i) => i.id);
   }, [open.items, over.items]);
   const filtered = Object.keys(filter).length > 0;
+  // How much lasts says where the rest begins: it waits for that, so that nothing moves down under a finger.
+  const placed = open.items !== undefined || open.trouble !== undefined;
   return (
     <div class="page incidents">
       <div class="page-head">
@@ -45,14 +47,14 @@ export function Incidents() {
           </Grown>
         </Panel>
       )}
-      {(!phase || phase === "resolved") && (
+      {placed && (!phase || phase === "resolved") && (
         <Panel title="They are over" busy={over.items === undefined && !over.trouble}>
           <Grown list={over} what="incident" height={600} empty={<NoneOver filtered={filtered} />}>
             {(i: Incident) => <IncidentRow key={i.id} i={i} />}
           </Grown>
         </Panel>
       )}
-      <Files list="incidents" query={filter} />
+      {placed && (over.items !== undefined || over.trouble) && <Files list="incidents" query={filter} />}
     </div>
   );
 }
