@@ -23,7 +23,7 @@ import (
 // each of them is told everything once, in order, while a recording is judged as fast as can be.
 func TestRunReadersChangeNothing(t *testing.T) {
 	t.Parallel()
-	s, err := bgptest.Parse("readers", strings.Replace(interleavedWorld, "churn 10 per minute", "churn 200 per minute", 1))
+	s, err := bgptest.Parse("readers", strings.Replace(interleavedWorld, "churn 10 per minute", "churn 60 per minute", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
