@@ -111,7 +111,7 @@ describe("what there is not", () => {
 describe("strangers", () => {
   test("sign in, and come back to where they wanted to be", async () => {
     const server = await run({ web: { auth: { tokens: true } } });
-    const token = /depeer_\w+/.exec(await server.command("tokens", "create", "tester", "--scope", "viewer"))![0];
+    const token = /depeer_[\w-]+/.exec(await server.command("tokens", "create", "tester", "--scope", "viewer"))![0];
     const page = await visit(`${server.url}/hosters/mccolo?from=2008-11-11T00:00:00Z&to=2008-11-12T00:00:00Z`, { faults: [/: 401$/, /timeline.*: 404$/] });
     await page.waitForURL("**/sign-in?to=*");
     await settled(page);
