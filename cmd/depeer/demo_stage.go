@@ -312,13 +312,6 @@ func (s *stage) write() error {
 	return s.store.Write(s.ctx, &b)
 }
 
-// flush stores what was gathered.
-func (s *stage) flush() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.write()
-}
-
 // Status is the board at the moment of the story.
 func (s *stage) Status() web.Status {
 	x := s.board()
