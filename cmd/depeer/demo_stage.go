@@ -35,6 +35,7 @@ type stage struct {
 	roll     *roll              // guarded by mu
 	batch    timeline.Batch     // guarded by mu; not stored yet
 	written  uint64             // guarded by mu; batches
+	covered  timeline.Coverage  // guarded by mu; when somebody listened
 	seen     []cnc.Sighting     // guarded by mu; those that nobody has been told, in order of time
 	desk     *rehearsedDesk     // guarded by mu; who would be told; nil: nobody
 	pulse    pulse              // guarded by mu
@@ -295,19 +296,32 @@ func (s *stage) gaps() error {
 	return nil
 }
 
+// stageCovers is for how long the store does not hear that somebody listens and hears nothing.
+const stageCovers = 10 * time.Minute
+
 // write stores what was gathered, as of the time of the story; mu is held.
 func (s *stage) write() error {
 	if s.desk != nil && s.desk.failed != nil {
 		return s.desk.failed
 	}
 	s.batch.Changes = append(s.batch.Changes, s.recorder.Take()...)
-	if len(s.batch.Changes)+len(s.batch.Records) == 0 {
+	now := s.Now().Truncate(time.Microsecond)
+	if len(s.batch.Changes)+len(s.batch.Records) == 0 && now.Sub(s.covered.To) < stageCovers {
 		return nil
+	}
+	if s.covered.From.IsZero() {
+		s.covered.From, s.covered.Recorded = now, now
+	}
+	s.covered.To = now
+	covered, err := timeline.EncodeCoverage([]timeline.Coverage{s.covered})
+	if err != nil {
+		return err
 	}
 	b := s.batch
 	s.batch = timeline.Batch{}
 	s.written++
-	b.Recorded = s.Now().Truncate(time.Microsecond)
+	b.Recorded = now
+	b.Kept = map[string][]byte{keptCoverage: covered}
 	b.Cursors = map[string]uint64{"demo": s.written}
 	return s.store.Write(s.ctx, &b)
 }
