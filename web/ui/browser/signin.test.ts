@@ -13,7 +13,7 @@ describe("signing in", () => {
   test("leads a stranger to the door, and back to where they wanted to be", async () => {
     const page = await visit(`${d.server.url}/feeds?days=30`, { faults: asStranger });
     await page.waitForURL("**/sign-in?to=**");
-    expect(await page.getByRole("heading", { level: 1 }).innerText()).toBe("Sign in");
+    await page.getByRole("heading", { level: 1, name: "Sign in", exact: true }).waitFor();
     await axe(page);
     await noSideways(page);
     await noJumps(page);
