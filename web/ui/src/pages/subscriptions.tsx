@@ -67,8 +67,11 @@ export function Subscriptions() {
           }
         </Answer>
       </Panel>
-      {all.trouble?.status !== 501 && <Silences />}
-      <Deliveries receivers={list} />
+      {/* Not seen before the list above has its height: nothing jumps. */}
+      <div class={all.data || all.trouble ? "subs-rest" : "subs-rest waits"}>
+        {all.trouble?.status !== 501 && <Silences />}
+        <Deliveries receivers={list} />
+      </div>
     </div>
   );
 }

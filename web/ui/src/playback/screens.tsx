@@ -14,6 +14,7 @@ function Dialog({ title, close, children }: { title: string; close: () => void; 
     dialog.current?.scrollTo(0, 0); // its button has the focus, its beginning is what is to be read
   }, []);
   return (
+    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events -- Enter on a link is a click, too
     <dialog
       class="playback-dialog"
       ref={dialog}
