@@ -10,6 +10,7 @@ export default defineConfig({
     testTimeout: 180_000, // ends what hangs; each wait has its own limit
     hookTimeout: 180_000,
     teardownTimeout: 60_000,
-    retry: 0,
+    // A page that is wrong is wrong each time; a browser on a machine that has no time for it may not be. What passed later is told.
+    retry: 2,
   },
 });
