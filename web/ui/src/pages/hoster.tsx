@@ -115,7 +115,7 @@ function Head({ id, name, standing, asked, still }: { id: string; name: string; 
           </>
         )}
       </p>
-      <p class="hoster-still">{still ? stillRouted(still) : " "}</p>
+      <p class="hoster-still">{still ? stillRouted(still, standing?.state === "visible" || standing?.state === "partly") : " "}</p>
     </header>
   );
 }

@@ -18,6 +18,7 @@ test("every state is told in a sentence that claims no more than is known", () =
 test("for how long it has been known, and by whom it is routed nevertheless", () => {
   const still = { hoster: "mccolo", name: "McColo Corp.", at: "", routed: true, by: [{ asn: 6939, family: 4, share: 0.62, peers: 25, since: "" }], reported: "2008-10-15T00:00:00Z", reported_by: "given", days: 27, gaps: [] } as Still;
   expect(stillRouted(still)).toBe("Still routed by AS6939 (62 %), 27 days after it was first reported.");
+  expect(stillRouted(still, true)).toBe("Still routed, 27 days after it was first reported.");
   expect(stillRouted({ ...still, routed: false, by: [], days: 1, reported_by: "sighting" })).toBe("No longer routed, as far as is heard, 1 day after its first C&C server was seen.");
   expect(stillRouted({ ...still, reported: null })).toBe("");
   expect(carriers([up(1, 0.3), up(2, 0.2), up(3, 0.1), up(4, 0.1), up(5, 0.1)])).toBe("AS1 (30 %), AS2 (20 %), AS3 (10 %), AS4 (10 %) and 1 more");

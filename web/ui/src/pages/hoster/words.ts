@@ -48,13 +48,16 @@ function itsPrefixes(s: Standing): string {
 
 const how: Record<string, string> = { given: "it was first reported", sighting: "its first C&C server was seen" };
 
-/** Still routed by AS6939 (62 %), 27 days after it was first reported. Empty where nothing was reported of it. */
-export function stillRouted(s: Still): string {
+/**
+ * Still routed by AS6939 (62 %), 27 days after it was first reported. Empty where nothing was reported of it. The memory counts
+ * other pairs than the judgement: where that has said who carries it (carried), it is not said twice.
+ */
+export function stillRouted(s: Still, carried = false): string {
   if (!s.reported) return "";
   const since = `${count(s.days, "day")} after ${how[s.reported_by ?? ""] ?? "depeer first knew of it"}`;
   const by = many(s.by);
   if (!s.routed) return `No longer routed, as far as is heard, ${since}.`;
-  return by.length > 0 ? `Still routed by ${carriers(by)}, ${since}.` : `Still routed, ${since}.`;
+  return by.length > 0 && !carried ? `Still routed by ${carriers(by)}, ${since}.` : `Still routed, ${since}.`;
 }
 
 /** What became of a share: "lost", "fallen", "as usual", "more than usual", "new". */
