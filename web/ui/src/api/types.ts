@@ -60,7 +60,9 @@ export interface List<T> {
   gaps: Gap[] | null;
 }
 
+const none: readonly never[] = []; // always the same: what was drawn of it need not be drawn again
+
 /** Go writes a list that it does not have as null: for whoever reads it, it is empty. */
 export function many<T>(list: readonly T[] | null | undefined): readonly T[] {
-  return list ?? [];
+  return list ?? none;
 }

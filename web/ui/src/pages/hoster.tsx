@@ -1,6 +1,6 @@
 // One hoster: how it stands, who carried it when, what happened, and where its C&C servers went.
 import { useRoute } from "preact-iso";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useAsk, type Asked } from "../api/ask";
 import { board } from "../api/board";
 import { useStream } from "../api/stream";
@@ -36,13 +36,24 @@ function Page({ id }: { id: string }) {
   const migrations = useAsk<List<Migration>>("/migrations", { hoster: id, limit: 200 });
   const standing = board.value?.hosters?.find((h) => h.hoster === id) ?? asked.data;
   useLive(id, [timeline, asked, still, prefixes, dossier, migrations]);
+  const at = moment(query["at"]);
+  const moves = many(migrations.data?.items);
+  // The largest picture is drawn for what it shows, not for each answer that comes beside it.
+  const chart = useMemo(
+    () =>
+      timeline.data && (
+        <TimelineChart
+          timeline={timeline.data} fine={timeline.fine} moves={moves} from={from} to={to} onZoom={(f, t) => set({ from: f, to: t })}
+          at={at} onMoment={(t) => set({ at: t }, at !== undefined && t !== undefined)}
+        />
+      ),
+    [timeline.data, timeline.fine, moves, from, to, at, set],
+  );
   const name = standing?.name ?? timeline.data?.title ?? id;
   useEffect(() => {
     document.title = `${name} – depeer`;
   }, [name]);
   if (!standing && asked.trouble?.status === 404 && timeline.trouble?.status === 404) return <Nobody id={id} />;
-  const at = moment(query["at"]);
-  const moves = many(migrations.data?.items);
   return (
     <div class="page hoster">
       <Head id={id} name={name} standing={standing} asked={asked} still={still.data} />
@@ -50,10 +61,7 @@ function Page({ id }: { id: string }) {
         {timeline.data ? (
           <>
             {timeline.trouble && <TroubleBox trouble={timeline.trouble} again={timeline.again} />}
-            <TimelineChart
-              timeline={timeline.data} fine={timeline.fine} moves={moves} from={from} to={to} onZoom={(f, t) => set({ from: f, to: t })}
-              at={at} onMoment={(t) => set({ at: t }, at !== undefined && t !== undefined)}
-            />
+            {chart}
             {at && <MomentOf path={path} at={at} set={(t) => set({ at: t }, t !== undefined)} />}
             <Gaps gaps={timeline.data.gaps} />
             <Missing sentences={timeline.data.missing} />
