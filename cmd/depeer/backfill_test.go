@@ -127,6 +127,10 @@ func TestBackfillOfOtherRecordings(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := stored(t, m)
+	// What was stored before it was killed says from when to when it is of.
+	if c, err := m.Coverage(t.Context()); err != nil || len(c) != 1 || c[0].Collector != "rrc00" || !c[0].From.Equal(time.Date(2008, 11, 11, 18, 0, 0, 0, time.UTC)) || !c[0].To.After(c[0].From) {
+		t.Errorf("%+v %v", c, err)
+	}
 	other := recordStory(t, strings.Replace(flapping, "18:40 drop 6939-26780", "18:35 drop 6939-26780", 1))
 	_, err := backfillInto(t, m, 10, other)
 	if err == nil || !strings.Contains(err.Error(), "the recordings are not those that an earlier call stored") {

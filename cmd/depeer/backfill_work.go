@@ -43,6 +43,7 @@ type backfiller struct {
 	n      uint64 // updates taken in
 	stored uint64 // the store's position
 	second int64  // of the last update
+	first  time.Time
 	last   time.Time
 	sum    sum
 	mark   []byte // the sum at the store's position
@@ -153,6 +154,9 @@ func (b *backfiller) observe(ctx context.Context, batch []bgp.Update) error {
 			if err := b.full(ctx); err != nil {
 				return err
 			}
+		}
+		if b.first.IsZero() || u.At.Before(b.first) {
+			b.first = u.At
 		}
 		if u.At.After(b.last) {
 			b.last = u.At
@@ -268,14 +272,11 @@ func (b *backfiller) write(ctx context.Context, position uint64) error {
 	b.batch = timeline.Batch{}
 	batch.Recorded = b.now().UTC().Truncate(time.Microsecond)
 	batch.Cursors = map[string]uint64{b.plan.name: position}
-	batch.Kept = map[string][]byte{b.plan.name: b.sum.mark()}
-	if position == backfillEnd {
-		covered, err := timeline.EncodeCoverage(b.covered(batch.Recorded))
-		if err != nil {
-			return err
-		}
-		batch.Kept[timeline.KeptCoverage+b.plan.name] = covered
+	covered, err := timeline.EncodeCoverage(b.covered(batch.Recorded))
+	if err != nil {
+		return err
 	}
+	batch.Kept = map[string][]byte{b.plan.name: b.sum.mark(), timeline.KeptCoverage + b.plan.name: covered}
 	if err := b.store.Write(ctx, &batch); err != nil {
 		return fmt.Errorf("store what was read up to %s: %w", b.last.UTC().Format(time.RFC3339), err)
 	}
@@ -295,11 +296,15 @@ func (b *backfiller) write(ctx context.Context, position uint64) error {
 	return nil
 }
 
-// covered is what the recordings tell of: between them and others nobody listened.
+// covered is what was read so far, of an errand that stops half-way too: between it and other
+// recordings nobody listened.
 func (b *backfiller) covered(now time.Time) (out []timeline.Coverage) {
-	from, to := b.done.First, b.done.Last
-	if b.last.After(to) {
-		to = b.last
+	from, to := b.first, b.last
+	if first := b.done.First; !first.IsZero() && first.Before(from) {
+		from = first
+	}
+	if b.done.Last.After(to) {
+		to = b.done.Last
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.collectors)) {
 		out = append(out, timeline.Coverage{Collector: name, From: from.UTC(), To: to.UTC(), Recorded: now})

@@ -50,14 +50,14 @@ func (w *webDesk) Rehearse(ctx context.Context, b *bus.Bus, hoster func(string) 
 	if err != nil {
 		return nil, webError(err)
 	}
-	return rehearsed(r, stories, q), ctx.Err()
+	return rehearsed(r, stories, q, web.MostLines), ctx.Err()
 }
 
-// rehearsed tells what a rehearsal tells.
-func rehearsed(r *notify.Rehearsal, stories []notify.Story, q web.Rehearse) *web.Rehearsed {
+// rehearsed tells what a rehearsal tells, in so many lines at most.
+func rehearsed(r *notify.Rehearsal, stories []notify.Story, q web.Rehearse, most int) *web.Rehearsed {
 	out := &web.Rehearsed{From: q.From, To: q.To, Heard: len(stories), Lines: []web.Rehearsal{}, Sums: []web.Sum{}}
 	line := func(x web.Rehearsal) {
-		if len(out.Lines) < web.MostLines {
+		if len(out.Lines) < most {
 			out.Lines = append(out.Lines, x)
 		} else {
 			out.More++

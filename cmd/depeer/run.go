@@ -183,7 +183,7 @@ func (m *monitor) run(ctx context.Context) (err error) {
 	if list := m.lists.hosters(); examples(list) {
 		m.log.Warn("only examples are watched, which nobody announces: put hosters of your own into the configuration", "file", m.file, "hosters", len(list))
 	}
-	m.log.Info("depeer runs", "board", "depeer status --config "+m.file, "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr())
+	m.log.Info("depeer runs", "status", "depeer status --config "+m.file, "version", thisBuild().Version, "roles", m.roles, "hosters", len(m.lists.hosters()), "sources", len(m.cfg.Sources), "web", m.webAddr(), "pages", m.pages())
 	<-ctx.Done()
 	m.log.Info("stopping", "reason", cmp.Or(errText(failure(ctx)), "asked to"))
 	return failure(ctx)

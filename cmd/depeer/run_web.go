@@ -21,6 +21,7 @@ import (
 	"depeer/watch/timeline/picture"
 	"depeer/web"
 	"depeer/web/access"
+	"depeer/web/ui"
 )
 
 // startWeb opens the listener, and serves until everything else that it asks has ended.
@@ -39,6 +40,16 @@ func (m *monitor) webAddr() string {
 		return server.Addr().String()
 	}
 	return ""
+}
+
+// pages is where a browser finds the board, or why it does not.
+func (m *monitor) pages() string {
+	if _, built := ui.Files(); m.web.Load() == nil {
+		return "none: nothing listens (web.listen)"
+	} else if !built {
+		return "none: this depeer was built without them"
+	}
+	return serverOf(&Config{Web: web.Config{Listen: m.webAddr(), URL: m.cfg.Web.URL, TLS: m.cfg.Web.TLS, Auth: m.cfg.Web.Auth}}) + "/"
 }
 
 // tokenFile is where the API tokens of a configuration lie.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -115,16 +116,21 @@ func rehearseThere(cmd *cobra.Command, q web.Rehearse, f *rehearseFlags) error {
 	}); err != nil {
 		return err
 	}
-	out := bufio.NewWriter(cmd.OutOrStdout())
+	return writeRehearsal(cmd.OutOrStdout(), x, f.held)
+}
+
+// writeRehearsal writes what would have been told, and where held is set what not.
+func writeRehearsal(w io.Writer, x *web.Rehearsed, held bool) error {
+	out := bufio.NewWriter(w)
 	for i := range x.Lines {
 		l := &x.Lines[i]
 		at := l.At.UTC().Format("2006-01-02 15:04:05")
 		switch {
 		case l.Sent:
 			writeRehearsed(out, at, l)
-		case f.held && l.Receiver == "":
+		case held && l.Receiver == "":
 			fmt.Fprintf(out, "%s  nobody  no subscription matches: %s\n", at, l.Title)
-		case f.held:
+		case held:
 			fmt.Fprintf(out, "%s  %s  not now: %s\n", at, l.Receiver, l.Why)
 		}
 	}
@@ -187,52 +193,12 @@ func newRehearsal(cfg *NotifyConfig, kept notify.Kept, names []string) (*notify.
 	return notify.NewRehearsal(rules, cfg.types())
 }
 
+// playStories plays them here. What was begun is followed for a day where no end is given.
 func playStories(cmd *cobra.Command, r *notify.Rehearsal, stories []notify.Story, to time.Time, held bool) error {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	told, begun := map[string]int{}, map[string]int{}
-	r.Told = func(now time.Time, m *notify.Message, subscriptions []string) {
-		told[m.Receiver]++
-		if m.Reason == notify.Opened || m.Reason == notify.Escalation && len(m.Changes) == 0 {
-			begun[m.Receiver]++
-		}
-		writeRehearsed(out, now.UTC().Format("2006-01-02 15:04:05"), &web.Rehearsal{Receiver: m.Receiver, Title: m.Title, Reason: string(m.Reason), Loud: m.Loud,
-			For: subscriptions, Text: m.Text, Changes: m.Changes, Next: m.Next})
+	if n := len(stories); n > 0 && to.IsZero() {
+		to = stories[n-1].At.Add(24 * time.Hour)
 	}
-	if held {
-		r.Held = func(now time.Time, t *notify.Thread, why string) {
-			fmt.Fprintf(out, "%s  %s  not now: %s\n", now.UTC().Format("2006-01-02 15:04:05"), t.Receiver, why)
-		}
-	}
-	unwanted := 0
-	for _, s := range stories {
-		if !r.Hear(s, s.At) && s.Revision == 1 && s.Kind == notify.IncidentStory {
-			unwanted++
-			if held {
-				fmt.Fprintf(out, "%s  nobody  no subscription matches: %s\n", s.At.UTC().Format("2006-01-02 15:04:05"), s.Summary)
-			}
-		}
-	}
-	if n := len(stories); n > 0 {
-		end := to
-		if end.IsZero() {
-			end = stories[n-1].At.Add(24 * time.Hour)
-		}
-		r.Advance(end)
-	}
-	receivers := make([]string, 0, len(told))
-	for name := range told {
-		receivers = append(receivers, name)
-	}
-	slices.Sort(receivers)
-	fmt.Fprintf(out, "\n%s of what happened", plural(len(stories), "revision"))
-	for _, name := range receivers {
-		fmt.Fprintf(out, "; to %s %s and %s", name, plural(begun[name], "new message"), plural(told[name]-begun[name], "change"))
-	}
-	if len(told) == 0 {
-		fmt.Fprint(out, "; nobody would have been told anything")
-	}
-	fmt.Fprintln(out)
-	return out.Flush()
+	return writeRehearsal(cmd.OutOrStdout(), rehearsed(r, stories, web.Rehearse{To: to}, math.MaxInt), held)
 }
 
 // storiesOfFile reads what replay --json wrote.

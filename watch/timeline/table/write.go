@@ -183,14 +183,18 @@ func numberAll(n int, id func(int) (uint32, error)) ([]uint32, error) {
 func (s *Store) Coverage(ctx context.Context) (out []timeline.Coverage, err error) {
 	err = s.view(ctx, func(x *transaction) error {
 		out = nil
-		return x.each("SELECT body FROM kept WHERE name LIKE '"+timeline.KeptCoverage+"%' ORDER BY name", nil, func(scan func(...any) error) error {
+		return x.each("SELECT name, body FROM kept WHERE name LIKE '"+timeline.KeptCoverage+"%' ORDER BY name", nil, func(scan func(...any) error) error {
+			var name string
 			var body []byte
-			if err := scan(&body); err != nil {
+			if err := scan(&name, &body); err != nil {
 				return err
 			}
 			list, err := timeline.DecodeCoverage(body)
+			if err != nil {
+				return fmt.Errorf("what is kept as %q is damaged: %w", name, err)
+			}
 			out = append(out, list...)
-			return err
+			return nil
 		})
 	})
 	return out, err
