@@ -9,11 +9,15 @@ export function utc(at: string | number | Date): string {
   return `${text.slice(0, 10)} ${text.slice(11, 16)}${seconds === "00" ? "" : ":" + seconds}Z`;
 }
 
+// Made once: a formatter costs a hundred times what it formats, and a page has hundreds of moments.
+const where = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const figures = new Intl.NumberFormat("en");
+
 /** The same moment where the reader is. */
 export function local(at: string | number | Date): string {
   const d = new Date(at);
   if (Number.isNaN(d.getTime())) return "";
-  return d.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  return where.format(d);
 }
 
 /** 12 s, 5 min, 3 h, 27 days. */
@@ -47,7 +51,7 @@ export function as(asn: number): string {
 
 /** 1 prefix, 2 prefixes. */
 export function count(n: number, one: string, more = `${one}s`): string {
-  return `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
+  return `${figures.format(n)} ${n === 1 ? one : more}`;
 }
 
 /** A, B and C. */
